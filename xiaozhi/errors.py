@@ -1,0 +1,88 @@
+"""What can go wrong, in the caller's terms. HTTP statuses are decided in `api/answers.py` alone.
+
+XiaozhiError
+├── CannotStart          the server cannot come up: said in a sentence on the terminal
+├── Unauthorized         no key, or a wrong one
+├── InvalidRequest       the request cannot be taken as it is
+│   ├── RunNotReady      … because of the state a run is in
+│   ├── TooLarge         … because of its size
+│   └── UnsupportedContent   … because of its content type
+├── NotFound             there is no such thing (here)
+├── ModelFailed          a chat model did not answer, or broke off
+└── Unavailable          not now: shutting down, disk full, overloaded
+"""
+
+from typing import Literal
+
+LastErrorCode = Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
+
+
+class XiaozhiError(Exception):
+    """`message` is for the caller's eyes: no secrets, no traces.
+
+    `param` is the dotted path of the field at fault, `code` the API's machine-readable word
+    (contract 2.2 and 2.3).
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+
+
+class CannotStart(XiaozhiError):
+    """`sentence` and `way_out` (what the person at the terminal can do) hold {names} of `values`.
+
+    So the terminal can say them in another language (xiaozhi/locale).
+    """
+
+    def __init__(self, sentence: str, way_out: str = "", **values: object) -> None:
+        super().__init__(f"{sentence} {way_out}".strip().format(**values))
+        self.sentence = sentence
+        self.way_out = way_out
+        self.values = values
+
+
+class Unauthorized(XiaozhiError):
+    pass
+
+
+class InvalidRequest(XiaozhiError):
+    pass
+
+
+class RunNotReady(InvalidRequest):
+    pass
+
+
+class TooLarge(InvalidRequest):
+    pass
+
+
+class UnsupportedContent(InvalidRequest):
+    pass
+
+
+class NotFound(XiaozhiError):
+    pass
+
+
+class Unavailable(XiaozhiError):
+    pass
+
+
+class ModelFailed(XiaozhiError):
+    """`last_error` is the code that the failed run shows (contract 7.8).
+
+    `reason` is one of the fixed sentences of `chat_models/chat_model.py`, which the app can
+    translate; `details` are the provider's own words.
+    """
+
+    def __init__(
+        self, reason: str, details: str = "", *, last_error: LastErrorCode = "server_error"
+    ) -> None:
+        super().__init__(f"{reason}: {details}" if details else reason)
+        self.reason = reason
+        self.details = details
+        self.last_error: LastErrorCode = last_error

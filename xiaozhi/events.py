@@ -1,0 +1,126 @@
+"""Tells listeners in this process what just happened, a topic a run.
+
+A topic keeps its frames, numbered from 0, until a minute after it was closed, so that a late
+listener first gets everything so far. Listeners read from the one list: a slow one costs no memory.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+KEPT_AFTER_CLOSE = 60.0  # s
+
+
+@dataclass(slots=True)
+class _Topic:
+    frames: list[bytes] = field(default_factory=list[bytes])
+    # How many frames there were each time the run stopped for its client (an end, or
+    # requires_action)
+    stops: list[int] = field(default_factory=list[int])
+    waiting: set[asyncio.Future[None]] = field(default_factory=set[asyncio.Future[None]])
+    closed: bool = False
+    # Tells this topic from one of the same name in an earlier process
+    edition: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    def wake(self) -> None:
+        for waiter in self.waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self.waiting.clear()
+
+    async def next_frame(self, idle: float) -> None:
+        """Wait for the next one, `idle` s at most."""
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self.waiting.add(waiter)
+        timer = loop.call_later(idle, lambda: waiter.done() or waiter.set_result(None))
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self.waiting.discard(waiter)
+
+
+def frame(event: str, data: str) -> bytes:
+    """One server-sent event. `data`: JSON on one line."""
+    # Some clients split lines as Unicode does, not as server-sent events do.
+    for separator, escaped in (("\u2028", "\\u2028"), ("\u2029", "\\u2029"), ("\x85", "\\u0085")):
+        if separator in data:
+            data = data.replace(separator, escaped)
+    return f"event: {event}\ndata: {data}\n\n".encode()
+
+
+DONE = frame("done", "[DONE]")
+
+
+class Events:
+    """Publish and subscribe. All methods belong to the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str, _Topic] = {}
+
+    def open(self, topic: str) -> None:
+        """From now on `topic` is there, and empty. A topic that is there already goes on."""
+        self._topics.setdefault(topic, _Topic())
+
+    def published(self, topic: str) -> int | None:
+        """How many frames `topic` has, or None where nothing is known of it (any more)."""
+        found = self._topics.get(topic)
+        return None if found is None else len(found.frames)
+
+    def edition(self, topic: str) -> str:
+        """Which telling of `topic` this is: numbers of frames mean something within it alone."""
+        return self._topics[topic].edition
+
+    def publish(self, topic: str, event: str, data: str) -> None:
+        """Tell every listener. `data`: JSON on one line."""
+        found = self._topics[topic]
+        found.frames.append(frame(event, data))
+        found.wake()
+
+    def stop(self, topic: str) -> None:
+        """The run stops here for its client: streams that follow this stretch end."""
+        found = self._topics[topic]
+        found.stops.append(len(found.frames))
+        found.wake()
+
+    def close(self, topic: str) -> None:
+        """Nothing more will come; the frames stay for a while for those who come late."""
+        found = self._topics.get(topic)
+        if found is None or found.closed:
+            return
+        self.stop(topic)
+        found.closed = True
+        asyncio.get_running_loop().call_later(KEPT_AFTER_CLOSE, self.forget, topic)
+
+    def forget(self, topic: str) -> None:
+        """Let go of what was told."""
+        self._topics.pop(topic, None)
+
+    async def listen(
+        self, topic: str, *, start: int = 0, whole: bool = False, idle: float = 15.0
+    ) -> AsyncGenerator[tuple[int, list[bytes]]]:
+        """Yields (number of the first frame, frames), as many as there are at a time.
+
+        From frame `start` on; ends where the run next stops for its client, or, if `whole`, where
+        it is closed. Without the topic: ends at once. After `idle` s without a frame it yields
+        none.
+        """
+        found = self._topics.get(topic)
+        if found is None:
+            return
+        first = start
+        while True:
+            end = len(found.frames)
+            if not whole:
+                end = next((stop for stop in found.stops if stop > start), end)
+            if end > start:
+                yield start, found.frames[start:end]
+                start = end
+            elif found.closed or (not whole and start > first and start in found.stops):
+                return
+            else:
+                await found.next_frame(idle)
+                if len(found.frames) == start and not found.closed:
+                    yield start, []

@@ -1,0 +1,344 @@
+"""What clients may send: one class a body, with the limits of the API (contract 3.2, 4 to 7 and
+17).
+
+What they get back are the SDK's own types. The SDK's request types are not used: they know no
+limits, let unknown keys pass and check lists lazily (docs/decisions/0003).
+
+Names of union branches begin with "=", so that a refusal can leave them out of the path.
+
+Everything is strict (no "0.5" for 0.5) and closed (unknown keys are refused). `null` means "not
+given", except for the fields that a class names in `KEEPS_NULL`.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+INSTRUCTIONS = 256_000  # characters
+MESSAGE_TEXT = 256_000  # characters
+TOOLS = 128
+TOKENS_AT_LEAST = 256
+
+
+def _metadata(found: dict[str, str]) -> dict[str, str]:
+    if len(found) > 16:
+        raise PydanticCustomError(
+            "object_above_max_properties",
+            "too many properties. Expected an object with at most 16 properties, "
+            "but got an object with {properties} properties instead.",
+            {"properties": len(found)},
+        )
+    for key in found:
+        if len(key) > 64:
+            raise PydanticCustomError(
+                "property_name_above_max_length",
+                "property name too long. Expected a property name with maximum length 64, "
+                "but got a name with length {length} instead.",
+                {"length": len(key)},
+            )
+    return found
+
+
+Metadata = Annotated[
+    dict[str, Annotated[str, StringConstraints(max_length=512)]], AfterValidator(_metadata)
+]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+TopP = Annotated[float, Field(ge=0, le=1)]
+Tokens = Annotated[int, Field(ge=TOKENS_AT_LEAST)]
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Detail = Literal["auto", "low", "high"]
+FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    KEEPS_NULL: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def null_means_not_given(cls, found: Any) -> Any:
+        if not isinstance(found, dict):
+            return found
+        body = cast("dict[str, Any]", found)
+        return {
+            key: value
+            for key, value in body.items()
+            if value is not None or key not in cls.model_fields or key in cls.KEEPS_NULL
+        }
+
+    def given(self) -> dict[str, Any]:
+        """The fields that the client sent, as JSON-like values."""
+        return self.model_dump(exclude_unset=True, by_alias=True)
+
+
+# --- tools
+
+
+class RankingOptions(Body):
+    score_threshold: Annotated[float, Field(ge=0, le=1)]
+    ranker: Literal["auto", "default_2024_08_21"] = "auto"
+
+
+class FileSearchSettings(Body):
+    max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
+    ranking_options: RankingOptions | None = None
+
+
+class FunctionDefinition(Body):
+    name: FunctionName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class CodeInterpreterTool(Body):
+    type: Literal["code_interpreter"]
+
+
+class FileSearchTool(Body):
+    type: Literal["file_search"]
+    file_search: FileSearchSettings | None = None
+
+
+class FunctionTool(Body):
+    type: Literal["function"]
+    function: FunctionDefinition
+
+
+AnyTool = Annotated[
+    CodeInterpreterTool | FileSearchTool | FunctionTool, Field(discriminator="type")
+]
+Tools = Annotated[list[AnyTool], Field(max_length=TOOLS)]
+
+
+class CodeInterpreterResources(Body):
+    file_ids: Annotated[list[str], Field(max_length=20)] | None = None
+
+
+class FileSearchResources(Body):
+    vector_store_ids: Annotated[list[str], Field(max_length=1)] | None = None
+    vector_stores: Annotated[list[dict[str, Any]], Field(max_length=1)] | None = None
+
+
+class ToolResources(Body):
+    code_interpreter: CodeInterpreterResources | None = None
+    file_search: FileSearchResources | None = None
+
+
+# --- response_format and tool_choice: a word, or an object
+
+
+class TextFormat(Body):
+    type: Literal["text"]
+
+
+class JsonObjectFormat(Body):
+    type: Literal["json_object"]
+
+
+class JsonSchema(Body):
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    description: str | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+
+class JsonSchemaFormat(Body):
+    type: Literal["json_schema"]
+    json_schema: JsonSchema
+
+
+class NamedFunction(Body):
+    name: FunctionName
+
+
+class FunctionChoice(Body):
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class ToolChoice(Body):
+    type: Literal["file_search", "code_interpreter"]
+
+
+def _word_or_object(found: Any) -> str:
+    return "=word" if isinstance(found, str) else "=object"
+
+
+ResponseFormat = Annotated[
+    Annotated[Literal["auto"], Tag("=word")]
+    | Annotated[
+        Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")],
+        Tag("=object"),
+    ],
+    Discriminator(_word_or_object),
+]
+ToolChoiceOption = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("=word")]
+    | Annotated[
+        Annotated[FunctionChoice | ToolChoice, Field(discriminator="type")],
+        Tag("=object"),
+    ],
+    Discriminator(_word_or_object),
+]
+
+
+class Truncation(Body):
+    type: Literal["auto", "last_messages"]
+    last_messages: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def last_messages_has_its_number(self) -> "Truncation":
+        if self.type == "last_messages" and self.last_messages is None:
+            raise PydanticCustomError("missing_last_messages", "last_messages is missing")
+        return self
+
+
+# --- assistants
+
+
+class _Assistant(Body):
+    name: Annotated[str, StringConstraints(max_length=256)] | None = None
+    description: Annotated[str, StringConstraints(max_length=512)] | None = None
+    instructions: Annotated[str, StringConstraints(max_length=INSTRUCTIONS)] | None = None
+    tools: Tools = Field(default_factory=list[AnyTool])
+    tool_resources: ToolResources | None = None
+    metadata: Metadata = Field(default_factory=dict[str, str])
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    response_format: ResponseFormat = "auto"
+    reasoning_effort: ReasoningEffort | None = None
+
+
+class CreateAssistant(_Assistant):
+    model: Annotated[str, StringConstraints(min_length=1)]
+    # An extension of ours (docs/extensions.md): the assistant gets this very id.
+    id: Annotated[str, StringConstraints(pattern=r"^asst_[A-Za-z0-9_-]{1,64}$")] | None = None
+
+
+class ModifyAssistant(_Assistant):
+    model: Annotated[str, StringConstraints(min_length=1)] | None = None
+
+
+# --- messages and threads
+
+
+class TextPart(Body):
+    type: Literal["text"]
+    text: Annotated[str, StringConstraints(max_length=MESSAGE_TEXT)]
+
+
+class ImageUrl(Body):
+    url: Annotated[str, StringConstraints(min_length=1)]
+    detail: Detail = "auto"
+
+
+class ImageUrlPart(Body):
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class ImageFile(Body):
+    file_id: Annotated[str, StringConstraints(min_length=1)]
+    detail: Detail = "auto"
+
+
+class ImageFilePart(Body):
+    type: Literal["image_file"]
+    image_file: ImageFile
+
+
+Part = Annotated[TextPart | ImageUrlPart | ImageFilePart, Field(discriminator="type")]
+
+
+def _text_or_parts(found: Any) -> str:
+    return "=parts" if isinstance(found, list) else "=text"
+
+
+Content = Annotated[
+    Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_TEXT), Tag("=text")]
+    | Annotated[list[Part], Field(min_length=1), Tag("=parts")],
+    Discriminator(_text_or_parts),
+]
+
+
+class AttachmentTool(Body):
+    type: Literal["code_interpreter", "file_search"]
+
+
+class Attachment(Body):
+    file_id: str | None = None
+    tools: list[AttachmentTool] | None = None
+
+
+class CreateMessage(Body):
+    role: Literal["user", "assistant"]
+    content: Content
+    attachments: list[Attachment] = Field(default_factory=list[Attachment])
+    metadata: Metadata = Field(default_factory=dict[str, str])
+
+
+class ModifyMessage(Body):
+    metadata: Metadata = Field(default_factory=dict[str, str])
+
+
+class CreateThread(Body):
+    messages: list[CreateMessage] = Field(default_factory=list[CreateMessage])
+    tool_resources: ToolResources | None = None
+    metadata: Metadata = Field(default_factory=dict[str, str])
+
+
+class ModifyThread(Body):
+    tool_resources: ToolResources | None = None
+    metadata: Metadata = Field(default_factory=dict[str, str])
+
+
+# --- runs
+
+
+class RunSettings(Body):
+    """What a run may set for itself; the rest is the assistant's."""
+
+    KEEPS_NULL = frozenset({"parallel_tool_calls"})
+
+    assistant_id: str
+    model: Annotated[str, StringConstraints(min_length=1)] | None = None
+    instructions: Annotated[str, StringConstraints(max_length=INSTRUCTIONS)] | None = None
+    tools: Tools | None = None
+    metadata: Metadata = Field(default_factory=dict[str, str])
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    stream: bool = False
+    max_prompt_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
+    truncation_strategy: Truncation = Truncation(type="auto")
+    tool_choice: ToolChoiceOption = "auto"
+    parallel_tool_calls: bool = True
+
+
+class CreateRun(RunSettings):
+    additional_instructions: Annotated[str, StringConstraints(max_length=INSTRUCTIONS)] | None = (
+        None
+    )
+    additional_messages: list[CreateMessage] = Field(default_factory=list[CreateMessage])
+
+
+class CreateThreadAndRun(RunSettings):
+    thread: CreateThread = CreateThread()
+    tool_resources: ToolResources | None = None
+
+
+class ModifyRun(Body):
+    metadata: Metadata = Field(default_factory=dict[str, str])

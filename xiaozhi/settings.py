@@ -1,0 +1,158 @@
+"""Everything that can be set from outside. Read by `server.py` and `__main__.py` only.
+
+A setting has one name: `--model-url` on the command line, XIAOZHI_MODEL_URL in the environment,
+`model_url` in xiaozhi.toml. The first of these that has it wins; then OpenAI's own names for some,
+in the environment and in .streamlit/secrets.toml (where the tutorial had them); then the default.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from xiaozhi.errors import CannotStart
+
+CONFIG_FILE = "xiaozhi.toml"
+SECRETS = (Path(".streamlit/secrets.toml"), Path("~/.streamlit/secrets.toml"))
+OPENAIS_URL = "https://api.openai.com/v1"
+
+# Read from a secrets file too, under these names
+OPENAI_NAMES = {
+    "openai_api_key": "OPENAI_API_KEY",
+    "model_url": "OPENAI_BASE_URL",
+    "openai_assistant_id": "OPENAI_ASSISTANT_ID",
+}
+
+
+def _data_folder() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "xiaozhi"
+
+
+def _also(name: str) -> AliasChoices:
+    return AliasChoices(f"XIAOZHI_{name}".upper(), OPENAI_NAMES[name])
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="XIAOZHI_", populate_by_name=True, extra="forbid", env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="where to listen; 0.0.0.0 for every network")
+    port: int = Field(8501, ge=0, le=65535, description="the port; 0 takes a free one")
+    data: Path = Field(
+        default_factory=_data_folder, description="the folder of everything that is kept"
+    )
+    model: str | None = Field(
+        None,
+        description="the default model: a name, the path of a .gguf file, or "
+        "hf:owner/repo/file.gguf (default: the endpoint's, else the built-in one)",
+    )
+    model_url: str | None = Field(
+        None,
+        validation_alias=_also("model_url"),
+        description="the address of an OpenAI-compatible endpoint "
+        "(default: OpenAI's if a key is set)",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=OPENAI_NAMES["openai_api_key"],
+        description="the endpoint's key",
+        json_schema_extra={"flag": False},
+    )
+    openai_assistant_id: str | None = Field(
+        None,
+        validation_alias=OPENAI_NAMES["openai_assistant_id"],
+        description="the assistant that the page talks to",
+        json_schema_extra={"flag": False},
+    )
+    ollama_url: str = Field(
+        "http://127.0.0.1:11434/v1",
+        description="where an Ollama is looked for; its models are offered beside the others",
+    )
+    api_key: SecretStr | None = Field(
+        None,
+        description="a key for /v1 (default: made at the first start, kept in the data folder)",
+        json_schema_extra={"flag": False},
+    )
+    ui: bool = Field(True, description="without the page: the API only")
+    run_expires_after: int = Field(
+        600,
+        ge=1,
+        description="seconds until a run that has not ended expires",
+        json_schema_extra={"flag": False},
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            _ConfigFile(settings_cls),
+            _SecretsFile(settings_cls),
+        )
+
+    def endpoint(self) -> str | None:
+        """The model endpoint's address; None where none is set."""
+        return self.model_url or (OPENAIS_URL if self.openai_api_key else None)
+
+
+class _TomlFile(PydanticBaseSettingsSource):
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False  # all fields come at once, from __call__
+
+    def read(self, path: Path) -> dict[str, Any]:
+        try:
+            return tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise CannotStart(
+                "{path} is not valid TOML: {words}.",
+                "Correct that line, or delete the file.",
+                path=path,
+                words=error,
+            ) from error
+        except OSError as error:
+            raise CannotStart(
+                "{path} cannot be read: {words}.", path=path, words=error.strerror
+            ) from error
+
+
+class _ConfigFile(_TomlFile):
+    def __call__(self) -> dict[str, Any]:
+        named = os.environ.get("XIAOZHI_CONFIG")
+        path = Path(named or CONFIG_FILE)
+        if not named and not path.exists():
+            return {}
+        return self.read(path)
+
+
+class _SecretsFile(_TomlFile):
+    """Other keys in it are the page's business, and nobody else's."""
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for path in reversed(SECRETS):
+            if path.expanduser().exists():
+                found |= self.read(path.expanduser())
+        return {field: found[name] for field, name in OPENAI_NAMES.items() if found.get(name)}
+
+
+def load(flags: dict[str, Any]) -> Settings:
+    """Raises CannotStart where a value cannot be right, or a file cannot be read."""
+    try:
+        return Settings(**flags)
+    except ValidationError as error:
+        found = error.errors()[0]
+        name = ".".join(str(part) for part in found["loc"])
+        raise CannotStart(
+            "The setting '{name}' cannot be right: {words}.", name=name, words=found["msg"]
+        ) from error

@@ -1,0 +1,141 @@
+"""What a run writes beside its body: who holds it, which status it has, and the lock on its thread.
+
+A run's status moves only by compare-and-set on (status, epoch). Every function runs inside the
+caller's unit of work.
+"""
+
+import json
+from collections.abc import Collection as Values
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from openai.types.beta.threads import Run
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from xiaozhi.store import tables
+from xiaozhi.store.collection import changed, written
+from xiaozhi.store.objects import runs, threads
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a run, up to its end or to requires_action, and the epoch in which it is held.
+
+    `number`: 0 from the run's creation on, one more with each submit_tool_outputs.
+    `messages`: the thread's messages before this run (JSON, oldest first), where they are known.
+    """
+
+    run: Run
+    epoch: int
+    number: int
+    messages: Sequence[str] | None = None
+
+
+_thread = tables.threads.c
+_run = tables.runs.c
+_free = update(tables.threads).where(
+    _thread.id == bindparam("thread"), _thread.active_run.is_(None)
+)
+
+# Statements are built once: building one costs five times as much as running it.
+_ACTIVE_RUN = select(_thread.active_run).where(_thread.id == bindparam("thread"))
+_TOUCH = _free.values(last_activity_at=bindparam("at"))
+_LOCK = _free.values(active_run=bindparam("run"), last_activity_at=bindparam("at"))
+_UNLOCK = (
+    update(tables.threads)
+    .where(_thread.id == bindparam("thread"), _thread.active_run == bindparam("run"))
+    .values(active_run=None, last_activity_at=bindparam("at"))
+)
+_ADD = insert(tables.runs)
+_ROW = select(_run.status, _run.epoch, _run.body).where(_run.id == bindparam("run"))
+_ROW_LOCKED = _ROW.with_for_update()
+_MOVE = (
+    update(tables.runs)
+    .where(_run.id == bindparam("run"))
+    .values(status=bindparam("new_status"), body=bindparam("new_body"))
+)
+_UNFINISHED = _run.status.in_(["queued", "in_progress", "cancelling"])
+
+
+def active_run(connection: Connection, thread_id: str) -> str | None:
+    """The run that holds the thread. Raises NotFound where there is no such thread."""
+    row = connection.execute(_ACTIVE_RUN, {"thread": thread_id}).one_or_none()
+    if row is None:
+        raise threads.missing(thread_id)
+    return row[0]
+
+
+def touch_thread(connection: Connection, thread_id: str, at: int) -> bool:
+    """Note activity on a thread that no run holds; False where one does (or there is no thread)."""
+    return connection.execute(_TOUCH, {"thread": thread_id, "at": at}).rowcount == 1
+
+
+def lock_thread(connection: Connection, thread_id: str, run_id: str, at: int) -> bool:
+    """Take the thread for `run_id`; False where another run holds it (or there is no thread)."""
+    values = {"thread": thread_id, "run": run_id, "at": at}
+    return connection.execute(_LOCK, values).rowcount == 1
+
+
+def unlock_thread(connection: Connection, run: Run, at: int) -> None:
+    connection.execute(_UNLOCK, {"thread": run.thread_id, "run": run.id, "at": at})
+
+
+def add_run(connection: Connection, run: Run, *, owner: str, expires_at: int) -> None:
+    """A new run, held by `owner` in its first epoch and segment."""
+    row = {
+        "id": run.id,
+        "thread_id": run.thread_id,
+        "status": run.status,
+        "owner": owner,
+        "epoch": 0,
+        "segment": 0,
+        "expires_at": expires_at,
+        "body": written(run),
+    }
+    connection.execute(_ADD, row)
+
+
+def move_run(
+    connection: Connection, run: Run, *, was: Values[str], epoch: int | None = None
+) -> Run | None:
+    """Write the run with its new status if its row still says `was` (and `epoch`).
+
+    Returns the run as written, with the metadata that the row has: a client may have changed it
+    meanwhile. None: the row says something else, or is gone; nothing was changed.
+    """
+    row = connection.execute(_ROW_LOCKED, {"run": run.id}).one_or_none()
+    if row is None or row.status not in was or epoch not in (None, row.epoch):
+        return None
+    run = changed(run, {"metadata": json.loads(row.body)["metadata"]})
+    values = {"run": run.id, "new_status": run.status, "new_body": written(run)}
+    connection.execute(_MOVE, values)
+    return run
+
+
+def is_held(connection: Connection, run_id: str, epoch: int) -> bool:
+    """Whether the holder of `epoch` still holds the run. On Postgres the row is locked then."""
+    row = connection.execute(_ROW_LOCKED, {"run": run_id}).one_or_none()
+    return row is not None and row.epoch == epoch
+
+
+def held_run(connection: Connection, run_id: str, epoch: int) -> Run | None:
+    """The run as its row has it; None where it is held in another epoch. Raises NotFound."""
+    row = connection.execute(_ROW, {"run": run_id}).one_or_none()
+    if row is None:
+        raise runs.missing(run_id)
+    return runs.type.model_validate_json(row.body) if row.epoch == epoch else None
+
+
+def claim_unfinished(connection: Connection, owner: str) -> list[Segment]:
+    """Everything that some process had under way now belongs to `owner`, in a new epoch.
+
+    Only for a process that has the database to itself.
+    """
+    claim = update(tables.runs).where(_UNFINISHED).values(owner=owner, epoch=_run.epoch + 1)
+    connection.execute(claim)
+    found = connection.execute(
+        select(_run.body, _run.epoch, _run.segment).where(_UNFINISHED).order_by(_run.seq)
+    )
+    return [
+        Segment(runs.type.model_validate_json(body), epoch, number) for body, epoch, number in found
+    ]

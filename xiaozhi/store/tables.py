@@ -1,0 +1,93 @@
+"""Every table, on one screen.
+
+An object is stored whole: `body` is the JSON that a client gets, beside the few columns that
+queries filter, sort or lock on. `seq` is the order of creation: `created_at` has whole seconds
+only.
+"""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, text
+
+metadata = MetaData()
+
+# 64 bits everywhere; SQLite numbers rows by itself only in a column called INTEGER
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+ACTIVE = "status IN ('queued', 'in_progress', 'requires_action', 'cancelling')"
+
+
+def _table(name: str, *columns: Column[object] | Index) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("seq", _Number, primary_key=True),
+        Column("id", Text, nullable=False, unique=True),
+        *columns,
+        Column("body", Text, nullable=False),
+        # A number is never given twice, also after the newest row was deleted.
+        sqlite_autoincrement=True,
+    )
+
+
+def _within(parent: Table) -> Column[object]:
+    name = parent.name.removesuffix("s") + "_id"
+    key = ForeignKey(parent.c.id, ondelete="CASCADE")
+    return Column(name, Text, key, nullable=False)
+
+
+assistants = _table("assistants")
+
+threads = _table(
+    "threads",
+    # The lock of contract 7.4: the run that holds the thread
+    Column("active_run", Text),
+    Column("last_activity_at", BigInteger, nullable=False),
+    Index("threads_by_activity", "last_activity_at", "seq"),
+)
+
+messages = _table(
+    "messages",
+    _within(threads),
+    Column("run_id", Text),
+    # About how long it is, so that a prompt reads no more of a long thread than it can hold
+    Column("tokens", BigInteger, nullable=False),
+    Index("messages_of_thread", "thread_id", "seq", "run_id", "tokens"),
+    Index(
+        "messages_of_run",
+        "run_id",
+        sqlite_where=text("run_id IS NOT NULL"),
+        postgresql_where=text("run_id IS NOT NULL"),
+    ),
+)
+
+runs = _table(
+    "runs",
+    _within(threads),
+    Column("status", Text, nullable=False),
+    # Who holds the run, and how often it changed hands: writes of an older epoch change nothing
+    Column("owner", Text),
+    Column("epoch", BigInteger, nullable=False),
+    # How many times the run has been started: at its creation, then by each submit_tool_outputs
+    Column("segment", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("runs_of_thread", "thread_id", "seq"),
+    Index(
+        "runs_active",
+        "status",
+        "expires_at",
+        sqlite_where=text(ACTIVE),
+        postgresql_where=text(ACTIVE),
+    ),
+    Index(
+        "one_active_run_a_thread",
+        "thread_id",
+        unique=True,
+        sqlite_where=text(ACTIVE),
+        postgresql_where=text(ACTIVE),
+    ),
+)
+
+steps = _table(
+    "steps",
+    _within(runs),
+    Index("steps_of_run", "run_id", "seq"),
+)

@@ -1,0 +1,101 @@
+"""Threads and their messages: how a request becomes an object, and how it is kept.
+
+Functions that take a connection run inside a unit of work (`Store.read`, `Store.write`).
+"""
+
+from typing import Any
+
+from openai.types.beta import Thread
+from openai.types.beta.threads import Message
+
+from xiaozhi import store
+from xiaozhi.errors import InvalidRequest
+from xiaozhi.ids import new_id
+from xiaozhi.requests import CreateMessage, CreateThread, ImageFilePart, ImageUrlPart, TextPart
+from xiaozhi.store import Connection, message_rows, run_rows
+
+
+def new_thread(request: CreateThread, at: int) -> Thread:
+    return Thread.model_validate(
+        {
+            "id": new_id("thread_"),
+            "object": "thread",
+            "created_at": at,
+            "metadata": request.metadata,
+            "tool_resources": {},
+        }
+    )
+
+
+def new_message(thread_id: str, request: CreateMessage, at: int) -> Message:
+    """A message that a client posts: complete from the start, made by no run."""
+    return Message.model_validate(
+        {
+            "id": new_id("msg_"),
+            "object": "thread.message",
+            "created_at": at,
+            "thread_id": thread_id,
+            "status": "completed",
+            "incomplete_details": None,
+            "completed_at": at,
+            "incomplete_at": None,
+            "role": request.role,
+            "content": _content(request),
+            "assistant_id": None,
+            "run_id": None,
+            "attachments": [],
+            "metadata": request.metadata,
+        }
+    )
+
+
+def add_thread(connection: Connection, request: CreateThread, at: int) -> Thread:
+    """A new thread with the messages that the request brings."""
+    thread = new_thread(request, at)
+    store.threads.add(connection, thread, last_activity_at=at)
+    for message in request.messages:
+        _keep(connection, new_message(thread.id, message, at))
+    return thread
+
+
+def add_message(connection: Connection, thread_id: str, request: CreateMessage, at: int) -> Message:
+    """Raises NotFound without the thread, InvalidRequest while a run holds it (contract 7.4)."""
+    if not run_rows.touch_thread(connection, thread_id, at):
+        run_id = run_rows.active_run(connection, thread_id)
+        raise InvalidRequest(f"Can't add messages to {thread_id} while a run {run_id} is active.")
+    return _keep(connection, new_message(thread_id, request, at))
+
+
+def add_messages_of_run(
+    connection: Connection, thread_id: str, requests: list[CreateMessage], at: int
+) -> None:
+    """The additional messages of a run that already holds the thread, in order."""
+    for request in requests:
+        _keep(connection, new_message(thread_id, request, at))
+
+
+def _keep(connection: Connection, message: Message) -> Message:
+    message_rows.add(connection, message)
+    return message
+
+
+def _content(request: CreateMessage) -> list[dict[str, Any]]:
+    if isinstance(request.content, str):
+        return [_text(request.content)]
+    return [_part(part) for part in request.content]
+
+
+def _part(part: TextPart | ImageUrlPart | ImageFilePart) -> dict[str, Any]:
+    match part:
+        case TextPart():
+            return _text(part.text)
+        case ImageUrlPart(image_url=image):
+            image_url = {"url": image.url, "detail": image.detail}
+            return {"type": "image_url", "image_url": image_url}
+        case ImageFilePart(image_file=image):
+            image_file = {"file_id": image.file_id, "detail": image.detail}
+            return {"type": "image_file", "image_file": image_file}
+
+
+def _text(value: str) -> dict[str, Any]:
+    return {"type": "text", "text": {"value": value, "annotations": []}}

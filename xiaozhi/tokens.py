@@ -1,0 +1,25 @@
+"""About how many tokens something is, rather too many than too few. Pure.
+
+An estimate: the models behind an address have tokenizers of their own.
+"""
+
+import re
+
+from openai.types.beta.threads import Message
+
+AROUND_A_MESSAGE = 8  # tokens of a chat template
+IMAGE = 1_000  # tokens
+# Chinese, Japanese, Korean: at most about one token a character; else about three characters a
+# token.
+_WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+
+
+def of_text(text: str) -> int:
+    wide = len(_WIDE.findall(text))
+    return wide + (len(text) - wide) // 3 + 1
+
+
+def of_message(message: Message) -> int:
+    return AROUND_A_MESSAGE + sum(
+        of_text(part.text.value) if part.type == "text" else IMAGE for part in message.content
+    )

@@ -1,0 +1,8 @@
+"""Who answers: a seam with one implementation a file, and the catalog of what is there."""
+
+from xiaozhi.chat_models.built_in import BuiltIn
+from xiaozhi.chat_models.catalog import Catalog
+from xiaozhi.chat_models.chat_model import ChatModel, ChatRequest, Piece
+from xiaozhi.chat_models.openai_compatible import OpenAICompatible
+
+__all__ = ["BuiltIn", "Catalog", "ChatModel", "ChatRequest", "OpenAICompatible", "Piece"]

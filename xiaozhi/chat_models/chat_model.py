@@ -1,0 +1,73 @@
+"""What a run needs of a model: the seam between the run engine and whoever answers."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from openai.types import CompletionUsage, Model
+
+# The fixed sentences of ModelFailed: the app shows them in its own language (xiaozhi/locale).
+UNREACHABLE = "The model endpoint cannot be reached"
+KEY_REFUSED = "The model endpoint refused the key"
+UNKNOWN_MODEL = "The model endpoint does not know this model"
+REFUSED = "The model endpoint refused the request"
+TOO_MANY = "The model endpoint has had too many requests"
+FAILED = "The model endpoint failed"
+SILENT = "The model did not answer in time"
+BROKE_OFF = "The model broke off in the middle of its answer"
+NO_ROOM = "The conversation does not fit into the model's context"
+STOPPED = "The built-in model stopped unexpectedly; it is being started again"
+GIVEN_UP = "The built-in model keeps stopping and was given up"
+
+SENTENCES = (
+    UNREACHABLE,
+    KEY_REFUSED,
+    UNKNOWN_MODEL,
+    REFUSED,
+    TOO_MANY,
+    FAILED,
+    SILENT,
+    BROKE_OFF,
+    NO_ROOM,
+    STOPPED,
+    GIVEN_UP,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """`messages`: as chat completions take them. `options`: further fields of the request body."""
+
+    model: str
+    messages: Sequence[Mapping[str, Any]]
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True)
+class Piece:
+    """What one read from the model brought; texts that arrived together are joined."""
+
+    text: str = ""
+    finish_reason: str | None = None
+    usage: CompletionUsage | None = None
+
+
+class ChatModel(Protocol):
+    def stream(self, request: ChatRequest) -> AsyncGenerator[Piece]:
+        """The answer as it comes. The last pieces bring finish_reason and usage.
+
+        Raises ModelFailed. Closing the iterator ends the request.
+        """
+        ...
+
+    async def models(self) -> Sequence[Model]:
+        """Which models answer here, the preferred one first. Raises ModelFailed."""
+        ...
+
+    async def check(self) -> None:
+        """Whether it can answer now. Raises ModelFailed at once where it cannot."""
+        ...
+
+    def window(self, model: str) -> int | None:
+        """How many tokens a prompt may have; None where nobody knows."""
+        ...

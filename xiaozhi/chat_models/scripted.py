@@ -1,0 +1,189 @@
+"""A model that says what a test tells it, over real HTTP: the same wire as every other endpoint.
+
+    with Scripted([Says("你好！")]).served() as url: ...      # url ends in /v1
+
+`python -m xiaozhi.chat_models.scripted --port 9000` serves one by itself, for benchmarks and
+demonstrations.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+import threading
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+
+@dataclass(frozen=True)
+class Says:
+    """`text`: said word by word, or piece by piece as given. `pause`: s before each piece.
+
+    `think`: s before the first one. `finish_reason`: None breaks off without one.
+    """
+
+    text: str | Sequence[str]
+    pause: float = 0.0
+    think: float = 0.0
+    finish_reason: str | None = "stop"
+
+    def pieces(self) -> Sequence[str]:
+        return re.findall(r"\s*\S+|\s+", self.text) if isinstance(self.text, str) else self.text
+
+
+@dataclass(frozen=True)
+class Fails:
+    """An HTTP error in OpenAI's shape."""
+
+    status: int
+    message: str = "scripted failure"
+    code: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Hangs:
+    """Takes the request and says nothing, for `seconds`."""
+
+    seconds: float = 3600.0
+
+
+Line = Says | Fails | Hangs
+
+
+class Scripted:
+    """`script`: one line an answer, in order; after the last one `otherwise`.
+
+    `requests`: the bodies that were asked, in order.
+    """
+
+    def __init__(
+        self,
+        script: Sequence[Line] = (),
+        *,
+        otherwise: Line = Says("All right."),  # because Says is frozen
+        models: Sequence[str] = ("scripted",),
+        window: int | None = None,
+    ) -> None:
+        self.script: list[Line] = list(script)
+        self.otherwise = otherwise
+        self.models = list(models)
+        self.window = window
+        self.requests: list[dict[str, Any]] = []
+        self.api_keys: set[str | None] = set()
+        self.app = Starlette(
+            routes=[
+                Route("/v1/chat/completions", self._answer, methods=["POST"]),
+                Route("/v1/models", self._models),
+            ]
+        )
+
+    @contextmanager
+    def served(self, port: int = 0) -> Generator[str]:
+        """Serves on a thread; yields the base URL."""
+        server = _Server(self.app, port)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.port()}/v1"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+    async def _models(self, _request: Request) -> Response:
+        entries = [
+            {"id": name, "object": "model", "created": 1, "owned_by": "test"}
+            | ({"max_model_len": self.window} if self.window else {})
+            for name in self.models
+        ]
+        return JSONResponse({"object": "list", "data": entries})
+
+    async def _answer(self, request: Request) -> Response:
+        body = json.loads(await request.body())
+        self.requests.append(body)
+        self.api_keys.add(request.headers.get("authorization"))
+        line = self.script.pop(0) if self.script else self.otherwise
+        match line:
+            case Fails():
+                error = {"message": line.message, "type": "error", "param": None, "code": line.code}
+                return JSONResponse({"error": error}, line.status, headers=dict(line.headers))
+            case Hangs():
+                await asyncio.sleep(line.seconds)
+                return JSONResponse({"error": {"message": "hung"}}, 500)
+            case Says():
+                return StreamingResponse(_spoken(line, body), media_type="text/event-stream")
+
+
+async def _spoken(line: Says, body: dict[str, Any]) -> AsyncIterator[bytes]:
+    await asyncio.sleep(line.think)
+    pieces = line.pieces()
+    for piece in pieces:
+        if line.pause:
+            await asyncio.sleep(line.pause)
+        yield _chunk(body, [{"index": 0, "delta": {"content": piece}, "finish_reason": None}])
+    if line.finish_reason is None:
+        return
+    yield _chunk(body, [{"index": 0, "delta": {}, "finish_reason": line.finish_reason}])
+    if body.get("stream_options", {}).get("include_usage"):
+        prompt = sum(len(str(message["content"]).split()) for message in body["messages"])
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": len(pieces),
+            "total_tokens": prompt + len(pieces),
+        }
+        yield _chunk(body, [], usage=usage)
+    yield b"data: [DONE]\n\n"
+
+
+def _chunk(body: dict[str, Any], choices: list[dict[str, Any]], **more: Any) -> bytes:
+    chunk = {
+        "id": "chatcmpl-scripted",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": body["model"],
+        "choices": choices,
+        **more,
+    }
+    return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: Starlette, port: int) -> None:
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=0
+        )
+        super().__init__(config)
+        self._listening = threading.Event()
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self._listening.set()
+
+    def port(self) -> int:
+        """The port it listens on; waits until it does."""
+        self._listening.wait()
+        return self.servers[0].sockets[0].getsockname()[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=9000)
+    parser.add_argument("--words", type=int, default=200, help="how many words an answer has")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds before each word")
+    arguments = parser.parse_args()
+    says = Says(["word "] * arguments.words, pause=arguments.pause)
+    uvicorn.run(
+        Scripted(otherwise=says).app, host="127.0.0.1", port=arguments.port, log_level="error"
+    )
+
+
+if __name__ == "__main__":
+    main()

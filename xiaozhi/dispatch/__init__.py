@@ -1,0 +1,6 @@
+"""Who makes sure that a run goes on: a seam with one implementation a file."""
+
+from xiaozhi.dispatch.dispatcher import Dispatcher
+from xiaozhi.dispatch.in_process import InProcess
+
+__all__ = ["Dispatcher", "InProcess"]

@@ -1,0 +1,37 @@
+"""Segments are tasks of this process. What it leaves unfinished, the next start takes up."""
+
+import asyncio
+
+from xiaozhi.dispatch.dispatcher import Execute
+from xiaozhi.store import Segment
+
+
+class InProcess:
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._execute: Execute | None = None
+
+    def open(self, execute: Execute) -> None:
+        self._execute = execute
+
+    def start(self, segment: Segment) -> None:
+        task = asyncio.ensure_future(self._run(segment))
+        self._tasks[segment.run.id] = task
+
+    def cancel(self, run_id: str) -> bool:
+        task = self._tasks.get(run_id)
+        return task is not None and task.cancel()
+
+    async def close(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, segment: Segment) -> None:
+        assert self._execute is not None, "open() comes first"
+        try:
+            await self._execute(segment)
+        finally:
+            if self._tasks.get(segment.run.id) is asyncio.current_task():
+                del self._tasks[segment.run.id]

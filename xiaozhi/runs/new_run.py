@@ -1,0 +1,81 @@
+"""An assistant's settings and a request make a run: the rule stands here once. Pure."""
+
+from typing import Any
+
+from openai.types.beta import Assistant
+from openai.types.beta.threads import Run
+
+from xiaozhi.requests import CreateRun, RunSettings
+
+EXPIRES_AFTER = 10 * 60  # s, OpenAI's
+
+
+def new_run(
+    run_id: str,
+    thread_id: str,
+    assistant: Assistant,
+    request: RunSettings,
+    *,
+    model: str,
+    at: int,
+    expires_after: int = EXPIRES_AFTER,
+) -> Run:
+    """A queued run with a snapshot of the assistant: its later changes do not reach the run.
+
+    `model`: the name of the model that will answer. `at`: Unix seconds.
+    """
+    return Run.model_validate(
+        {
+            "id": run_id,
+            "object": "thread.run",
+            "created_at": at,
+            "thread_id": thread_id,
+            "assistant_id": assistant.id,
+            "status": "queued",
+            "started_at": None,
+            "expires_at": at + expires_after,
+            "cancelled_at": None,
+            "failed_at": None,
+            "completed_at": None,
+            "required_action": None,
+            "last_error": None,
+            "incomplete_details": None,
+            "model": model,
+            "instructions": _instructions(assistant, request),
+            "tools": [],
+            "tool_resources": {},
+            "metadata": request.metadata,
+            "temperature": _or(request.temperature, assistant.temperature),
+            "top_p": _or(request.top_p, assistant.top_p),
+            "reasoning_effort": _or(
+                request.reasoning_effort, getattr(assistant, "reasoning_effort", None)
+            ),
+            "max_prompt_tokens": request.max_prompt_tokens,
+            "max_completion_tokens": request.max_completion_tokens,
+            "truncation_strategy": {
+                "type": request.truncation_strategy.type,
+                "last_messages": request.truncation_strategy.last_messages,
+            },
+            "response_format": _response_format(assistant, request),
+            "tool_choice": "auto",
+            "parallel_tool_calls": request.parallel_tool_calls,
+            "usage": None,
+        }
+    )
+
+
+def _instructions(assistant: Assistant, request: RunSettings) -> str:
+    instructions = _or(request.instructions, assistant.instructions) or ""
+    more = request.additional_instructions if isinstance(request, CreateRun) else None
+    return f"{instructions}\n{more}" if instructions and more else instructions or more or ""
+
+
+def _response_format(assistant: Assistant, request: RunSettings) -> Any:
+    if "response_format" in request.model_fields_set:
+        return request.given()["response_format"]
+    found = assistant.response_format
+    return found if found is None or isinstance(found, str) else found.to_dict()
+
+
+def _or(value: Any, otherwise: Any) -> Any:
+    return otherwise if value is None else value

@@ -1,0 +1,49 @@
+"""A thread becomes what the model is asked. Pure.
+
+Where the messages do not fit the model's window, the oldest are dropped in blocks of half a window,
+not one a turn: the prompt's beginning stays the same for many turns, so the model's prompt cache
+stays valid.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from openai.types.beta.threads import Message, Run
+
+
+def first_kept(sizes: Sequence[int], window: int) -> int:
+    """The index of the oldest message to keep; the last one always stays. Arguments: tokens."""
+    surplus = sum(sizes) - window
+    if surplus <= 0:
+        return 0
+    block = max(window // 2, 1)
+    to_drop = -(-surplus // block) * block
+    index, dropped = 0, 0
+    while dropped < to_drop and index < len(sizes) - 1:
+        dropped += sizes[index]
+        index += 1
+    return index
+
+
+def prompt(run: Run, messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """Chat messages: the instructions as system message, then `messages`, oldest first."""
+    asked: list[dict[str, Any]] = []
+    if run.instructions:
+        asked.append({"role": "system", "content": run.instructions})
+    for message in messages:
+        content = _content(message)
+        if content:
+            asked.append({"role": message.role, "content": content})
+    return asked
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    for part in message.content:
+        if part.type == "text":
+            parts.append({"type": "text", "text": part.text.value})
+        elif part.type == "image_url":
+            parts.append({"type": "image_url", "image_url": part.image_url.to_dict()})
+    if message.role == "user" and any(part["type"] == "image_url" for part in parts):
+        return parts
+    return "\n".join(part["text"] for part in parts if part["type"] == "text")

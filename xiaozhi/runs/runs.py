@@ -1,0 +1,268 @@
+"""The engine's front door: runs are created, executed, cancelled, and taken up again."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from openai.types.beta import Thread
+from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads.runs import RunStep
+
+from xiaozhi import store, threads
+from xiaozhi.chat_models import Catalog
+from xiaozhi.dispatch import Dispatcher
+from xiaozhi.errors import InvalidRequest, ModelFailed, NotFound, RunNotReady, Unavailable
+from xiaozhi.events import Events
+from xiaozhi.ids import new_id, now
+from xiaozhi.requests import CreateRun, CreateThreadAndRun, RunSettings
+from xiaozhi.runs.agent_loop import run_agent
+from xiaozhi.runs.lifecycle import moved
+from xiaozhi.runs.new_run import EXPIRES_AFTER, new_run
+from xiaozhi.runs.outcome import Outcome, failed
+from xiaozhi.runs.recorder import Recorder, TakenOver, created
+from xiaozhi.runs.replay import replayed
+from xiaozhi.store import (
+    Connection,
+    Segment,
+    Store,
+    changed,
+    message_rows,
+    run_rows,
+    written,
+)
+
+# s between attempts to write a run's end while the database cannot be written
+PAUSES = (0.1, 0.5, 2.0, 10.0, 30.0)
+
+log = logging.getLogger(__name__)
+
+
+class Runs:
+    def __init__(
+        self,
+        store: Store,
+        events: Events,
+        catalog: Catalog,
+        dispatcher: Dispatcher,
+        *,
+        expires_after: int = EXPIRES_AFTER,
+    ) -> None:
+        """`expires_after`: s until a run that has not ended expires."""
+        self._store = store
+        self._events = events
+        self._catalog = catalog
+        self._dispatcher = dispatcher
+        self._expires_after = expires_after
+        self._owner = new_id("proc_")
+        dispatcher.open(self._execute)
+
+    async def create(self, thread_id: str, request: CreateRun) -> Run:
+        """A run that is on its way. Its events are published under its id, from the first on.
+
+        Raises NotFound (thread, assistant, model), InvalidRequest while another run holds the
+        thread.
+        """
+
+        def work(connection: Connection) -> Segment:
+            run_id, at = new_id("run_"), now()
+            is_free = run_rows.lock_thread(connection, thread_id, run_id, at)
+            active = None if is_free else run_rows.active_run(connection, thread_id)
+            run = self._new_run(connection, run_id, thread_id, request, at)
+            if not is_free:
+                raise InvalidRequest(f"Thread {thread_id} already has an active run {active}.")
+            threads.add_messages_of_run(connection, thread_id, request.additional_messages, at)
+            return self._added(connection, run)
+
+        segment = await self._store.write(work)
+        self._set_going(segment)
+        return segment.run
+
+    async def create_with_thread(self, request: CreateThreadAndRun) -> Run:
+        """A thread and its first run, both or neither. Raises NotFound (assistant, model)."""
+
+        def work(connection: Connection) -> tuple[Thread, Segment]:
+            run_id, at = new_id("run_"), now()
+            thread = threads.add_thread(connection, request.thread, at)
+            run = self._new_run(connection, run_id, thread.id, request, at)
+            run_rows.lock_thread(connection, thread.id, run_id, at)
+            return thread, self._added(connection, run)
+
+        thread, segment = await self._store.write(work)
+        self._set_going(segment, thread)
+        return segment.run
+
+    async def modify(self, thread_id: str, run_id: str, metadata: dict[str, str]) -> str:
+        """The run's JSON with its new metadata; possible in any state. Raises NotFound."""
+
+        def work(connection: Connection) -> str:
+            run = store.runs.get(connection, run_id, thread_id=thread_id)
+            run = changed(run, {"metadata": metadata})
+            store.runs.save(connection, run)
+            return written(run)
+
+        return await self._store.write(work)
+
+    async def cancel(self, thread_id: str, run_id: str) -> Run:
+        """The run, `cancelling`; `cancelled` within a moment. Raises NotFound, RunNotReady."""
+
+        def work(connection: Connection) -> Run:
+            run = store.runs.get(connection, run_id, thread_id=thread_id)
+            if run.status not in ("queued", "in_progress"):
+                raise RunNotReady(f"Cannot cancel run with status '{run.status}'.")
+            cancelling = moved(run, "cancelling", now())
+            kept = run_rows.move_run(connection, cancelling, was={run.status})
+            assert kept is not None, "it was read in this transaction"
+            return kept
+
+        run = await self._store.write(work)
+        if self._events.published(run.id) is not None:
+            self._events.publish(run.id, "thread.run.cancelling", written(run))
+        self._dispatcher.cancel(run.id)
+        return run
+
+    async def delete_thread(self, thread_id: str) -> None:
+        """With all that it holds; a run that is under way is cancelled. Raises NotFound."""
+
+        def work(connection: Connection) -> str | None:
+            active = run_rows.active_run(connection, thread_id)
+            store.threads.delete(connection, thread_id)
+            return active
+
+        active = await self._store.write(work)
+        if active is not None:
+            self._dispatcher.cancel(active)
+
+    async def told(self, thread_id: str, run_id: str) -> list[tuple[str, str]]:
+        """All that was told about a run, (event, JSON), from its rows. Raises NotFound."""
+
+        def work(connection: Connection) -> tuple[Run, list[RunStep], list[Message]]:
+            run = store.runs.get(connection, run_id, thread_id=thread_id)
+            messages = store.messages.all(connection, run_id=run_id)
+            return run, store.steps.all(connection, run_id=run_id), messages
+
+        return list(replayed(*await self._store.read(work)))
+
+    async def recover(self) -> int:
+        """Take up everything that was left unfinished; returns how many runs that were.
+
+        For a process that has the database to itself.
+        """
+        owner = self._owner
+        left = await self._store.write(lambda c: run_rows.claim_unfinished(c, owner))
+        for segment in left:
+            created(self._events, segment.run)
+            self._dispatcher.start(segment)
+        return len(left)
+
+    def _new_run(
+        self, connection: Connection, run_id: str, thread_id: str, request: RunSettings, at: int
+    ) -> Run:
+        assistant = store.assistants.get(connection, request.assistant_id)
+        return new_run(
+            run_id,
+            thread_id,
+            assistant,
+            request,
+            model=self._catalog.resolved(request.model or assistant.model),
+            at=at,
+            expires_after=self._expires_after,
+        )
+
+    def _added(self, connection: Connection, run: Run) -> Segment:
+        expires_at = run.created_at + self._expires_after
+        run_rows.add_run(connection, run, owner=self._owner, expires_at=expires_at)
+        messages = message_rows.all_if_few(connection, run.thread_id)
+        return Segment(run, epoch=0, number=0, messages=messages)
+
+    def _set_going(self, segment: Segment, thread: Thread | None = None) -> None:
+        created(self._events, segment.run, thread)
+        self._dispatcher.start(segment)
+
+    async def _execute(self, segment: Segment) -> None:
+        """One segment, to its end, whatever happens. Raises CancelledError alone."""
+        recorder = Recorder(segment, self._store, self._events)
+        try:
+            outcome = await self._outcome(recorder, repeated=segment.epoch > 0)
+            await self._end(recorder, outcome)
+        except TakenOver as error:
+            log.info("%s", error)
+            await self._settle(recorder)
+        except asyncio.CancelledError:
+            if await self._goes_on(recorder):
+                # Nobody cancelled the run: this process is being stopped.
+                await recorder.left()
+                raise
+            await self._settle(recorder)
+
+    async def _outcome(self, recorder: Recorder, *, repeated: bool) -> Outcome:
+        """How the segment ends; that is not written yet. Raises TakenOver."""
+        run = recorder.run
+        try:
+            if repeated:
+                await self._adopt(recorder)
+            if run.status == "cancelling":
+                return Outcome("cancelled")
+            async with asyncio.timeout((run.expires_at or 0) - time.time()):
+                model, name = await self._catalog.named(run.model)
+                return await run_agent(recorder, self._store, model, name)
+        except TimeoutError:
+            return Outcome("expired")
+        except TakenOver:
+            raise
+        except ModelFailed as error:
+            log.warning("run %s failed: %s", run.id, error)
+            return failed(error.last_error, error.message)
+        except Exception:
+            log.exception("run %s failed", run.id)
+            return failed("server_error", "The server had an error while processing the run.")
+
+    async def _adopt(self, recorder: Recorder) -> None:
+        run = recorder.run
+
+        def work(connection: Connection) -> tuple[Sequence[RunStep], Message | None]:
+            steps = store.steps.all(connection, run_id=run.id)
+            for step in steps:
+                details = step.step_details
+                if step.status == "in_progress" and details.type == "message_creation":
+                    message_id = details.message_creation.message_id
+                    return steps, store.messages.get(connection, message_id)
+            return steps, None
+
+        recorder.adopt(*await self._store.read(work))
+
+    async def _end(self, recorder: Recorder, outcome: Outcome) -> None:
+        """Write the end, again and again within bounds: a run must not stay as if it went on.
+
+        Raises TakenOver.
+        """
+        for pause in (*PAUSES, None):
+            try:
+                return await recorder.ended(outcome)
+            except Unavailable as error:
+                log.error("run %s: its end cannot be written: %s", recorder.run.id, error)
+                if pause is not None:
+                    await asyncio.sleep(pause)
+        recorder.gave_up()
+
+    async def _settle(self, recorder: Recorder) -> None:
+        """The run's row does not say what we thought: do as it says."""
+        try:
+            run = await self._held(recorder)
+        except NotFound:
+            return recorder.deleted()
+        if run is None or run.status != "cancelling":
+            return recorder.gave_up()
+        recorder.run = run
+        await self._end(recorder, Outcome("cancelled"))
+
+    async def _goes_on(self, recorder: Recorder) -> bool:
+        try:
+            run = await self._held(recorder)
+        except NotFound:
+            return False
+        return run is not None and run.status in ("queued", "in_progress")
+
+    async def _held(self, recorder: Recorder) -> Run | None:
+        run_id, epoch = recorder.run.id, recorder.epoch
+        return await self._store.read(lambda c: run_rows.held_run(c, run_id, epoch))

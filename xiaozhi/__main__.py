@@ -1,0 +1,140 @@
+"""The commands: `xiaozhi start` (also called `start`, and `./start`) and `xiaozhi serve`."""
+
+import argparse
+import logging
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from xiaozhi import __version__, settings
+from xiaozhi.errors import CannotStart
+from xiaozhi.settings import Settings
+from xiaozhi.terminal import BytesProgress, complain, say
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = vars(_parser().parse_args(arguments))
+    command: str = given.pop("command")
+    if given.pop("dev", False):
+        from xiaozhi.reload import run_and_reload
+
+        return run_and_reload()
+    try:
+        _serve(settings.load(given), hints=command == "start")
+    except CannotStart as error:
+        complain(error)
+        return 1
+    except KeyboardInterrupt:
+        say("Stopped. Start again, and it goes on from here.")
+        return 130
+    return 0
+
+
+def start() -> int:
+    """The console script `start`, as the tutorial had it."""
+    return main(["start", *sys.argv[1:]])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="xiaozhi",
+        description="小智·Zero: a private assistant, and an Assistants API of your own.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, does in (
+        ("start", "set up what is missing, serve the page and the API, say where"),
+        ("serve", "the same, without words for people: for service managers"),
+    ):
+        command = commands.add_parser(name, help=does, description=f"{name}: {does}")
+        _add_flags(command)
+        command.add_argument(
+            "--dev", action="store_true", help="start again whenever the code changes"
+        )
+    return parser
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    """One flag a setting; what is not given is left to the other sources."""
+    for name, field in Settings.model_fields.items():
+        extra: Any = field.json_schema_extra or {}
+        if extra.get("flag") is False:
+            continue
+        flag = name.replace("_", "-")
+        if field.annotation is bool:
+            parser.add_argument(
+                f"--no-{flag}",
+                dest=name,
+                action="store_const",
+                const=False,
+                default=argparse.SUPPRESS,
+                help=field.description,
+            )
+        else:
+            words = field.description or ""
+            if "(default" not in words:
+                words += f" (default: {field.get_default(call_default_factory=True)})"
+            parser.add_argument(
+                f"--{flag}", default=argparse.SUPPRESS, metavar=name.upper(), help=words
+            )
+
+
+def _serve(chosen: Settings, *, hints: bool) -> None:
+    logging.basicConfig(
+        level=logging.INFO if not hints else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    listening = _listen(chosen.host, chosen.port)
+    gguf = _built_in_file(chosen)
+    # Only now: these take a second to import, and the port and the model may be missing.
+    from xiaozhi.serving import serve
+
+    serve(chosen, listening, gguf, hints=hints)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket bound early, so that a taken port is said before anything is downloaded."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise CannotStart(
+            "Port {port} on {host} cannot be used: {words}.",
+            "Stop the program that uses it, or choose another one with --port.",
+            port=port,
+            host=host,
+            words=error.strerror or error,
+        ) from error
+    return listening
+
+
+def _built_in_file(chosen: Settings) -> Path | None:
+    """The file of the model that runs in a child of ours, fetched if missing; None without one."""
+    from xiaozhi.chat_models import weights
+
+    folder = chosen.data / "models"
+    name = chosen.model or ""
+    if name.startswith("hf:"):
+        say("Getting {name} ready…", name=name)
+        return weights.fetch_from_hub(name, folder, BytesProgress)
+    if name.endswith(".gguf"):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise CannotStart("There is no model file {path}.", "Correct --model.", path=path)
+        return path
+    if chosen.endpoint() or name:
+        return None
+    if not (folder / weights.BUILT_IN.file).exists():
+        say("Downloading the built-in model (491 MB, once)…")
+    progress = BytesProgress(weights.BUILT_IN.size)
+    path = weights.fetch(weights.BUILT_IN, folder, progress)
+    progress.end()
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

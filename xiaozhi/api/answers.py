@@ -1,0 +1,104 @@
+"""How answers look: JSON as it is kept, pages, and errors in the API's one shape."""
+
+import json
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from xiaozhi.api.refusals import refusal
+from xiaozhi.errors import (
+    InvalidRequest,
+    ModelFailed,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    UnsupportedContent,
+    XiaozhiError,
+)
+from xiaozhi.store import Page
+
+POLL_AFTER = 200  # ms that the SDKs' pollers are asked to wait
+
+STATUS: Mapping[type[XiaozhiError], int] = {
+    UnsupportedContent: 415,
+    TooLarge: 413,
+    InvalidRequest: 400,
+    Unauthorized: 401,
+    NotFound: 404,
+    ModelFailed: 502,
+    Unavailable: 503,
+}
+
+log = logging.getLogger(__name__)
+
+
+def answer(body: str, **headers: str) -> Response:
+    """`body`: JSON."""
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def page(found: Page) -> Response:
+    """Contract 3.4. Both ids are null where the page is empty."""
+    first, last = (found.ids[0], found.ids[-1]) if found.ids else (None, None)
+    return answer(
+        f'{{"object":"list","data":[{",".join(found.bodies)}],"first_id":{json.dumps(first)},'
+        f'"last_id":{json.dumps(last)},"has_more":{json.dumps(found.has_more)}}}'
+    )
+
+
+def deleted(id: str, object: str) -> Response:
+    return answer(json.dumps({"id": id, "object": object, "deleted": True}))
+
+
+def refused(error: XiaozhiError) -> Response:
+    status = next((status for type_, status in STATUS.items() if isinstance(error, type_)), 500)
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return _error(status, error.message, kind, error.param, error.code)
+
+
+def _error(
+    status: int,
+    message: str,
+    type_: str = "invalid_request_error",
+    param: str | None = None,
+    code: str | None = None,
+) -> Response:
+    error = {"message": message, "type": type_, "param": param, "code": code}
+    return Response(
+        json.dumps({"error": error}, ensure_ascii=False).encode(errors="replace"),
+        status,
+        media_type="application/json",
+    )
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Every error leaves in the API's shape, the framework's own included (contract 2.1)."""
+
+    @app.exception_handler(XiaozhiError)
+    async def _(_request: Request, error: XiaozhiError) -> Response:
+        return refused(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _(_request: Request, error: RequestValidationError) -> Response:
+        return refused(refusal(error.errors(), error.body))
+
+    @app.exception_handler(HTTPException)
+    async def _(request: Request, error: HTTPException) -> Response:
+        method, path = request.method, request.url.path
+        if error.status_code == 404:
+            return _error(404, f"Invalid URL ({method} {path})")
+        if error.status_code == 405:
+            words = f"Not allowed to {method} on {path}."
+            return _error(405, words, code="method_not_supported")
+        return _error(error.status_code, error.detail)
+
+    @app.exception_handler(Exception)
+    async def _(_request: Request, _error_: Exception) -> Response:
+        # Starlette logs it, with its traceback, after this answer.
+        words = "The server had an error while processing your request. Sorry about that!"
+        return _error(500, words, "server_error")

@@ -1,0 +1,24 @@
+"""The HTTP API: OpenAI's reference, one file a resource."""
+
+from fastapi import FastAPI
+
+from xiaozhi import __version__
+from xiaozhi.api import assistants, messages, models, runs, threads
+from xiaozhi.api.answers import add_error_answers
+
+# /threads/runs must be found before /threads/{thread_id}.
+RESOURCES = (assistants, runs, threads, messages, models)
+
+
+def create_api() -> FastAPI:
+    """To be mounted at /v1, inside `Transport`; `state.rooms` is set before the first request."""
+    app = FastAPI(
+        title="小智·Zero",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+    )
+    for resource in RESOURCES:
+        app.include_router(resource.router)
+    add_error_answers(app)
+    return app

@@ -1,0 +1,78 @@
+"""The events of a run on the wire (contract 9.1)."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from xiaozhi.events import DONE, Events, frame
+
+KEEP_ALIVE = 15.0  # s of silence until a comment line keeps the connection from being cut
+HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+class EventStream(Response):
+    """The events of a run as they come (contract 9.1). The reader may leave: the run goes on."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: Events, topic: str, *, start: int = 0, whole: bool = False) -> None:
+        """`start`, `whole`: as `Events.listen` has them."""
+        super().__init__()
+        self._frames = events.listen(topic, start=start, whole=whole, idle=KEEP_ALIVE)
+        del self.headers["content-length"]
+        self.headers.update(HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.ensure_future(self._send(send))
+        leaving = asyncio.ensure_future(_left(receive))
+        await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        sending.cancel()
+        await asyncio.gather(leaving, sending, return_exceptions=True)
+
+    async def _send(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        async with aclosing(self._frames) as batches:
+            async for number, frames in batches:
+                await send(_body(self.written(number, frames) if frames else b": ping\n\n"))
+        await send(_body(DONE, last=True))
+
+    def written(self, number: int, frames: list[bytes]) -> bytes:
+        """`number`: of the first of the `frames`."""
+        return b"".join(frames)
+
+
+def _body(data: bytes, *, last: bool = False) -> dict[str, object]:
+    return {"type": "http.response.body", "body": data, "more_body": not last}
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class NumberedEventStream(EventStream):
+    """The same with an id for each event, so that a reader can come back where it left off."""
+
+    def __init__(self, events: Events, topic: str, last_event_id: str) -> None:
+        """`last_event_id`: of the last event that the reader has, in this telling."""
+        self._edition = events.edition(topic)
+        edition, _, number = last_event_id.partition(".")
+        known = edition == self._edition and number.isdigit()
+        super().__init__(events, topic, start=int(number) + 1 if known else 0, whole=True)
+
+    def written(self, number: int, frames: list[bytes]) -> bytes:
+        return b"".join(
+            b"id: %s.%d\n%s" % (self._edition.encode(), number + index, data)
+            for index, data in enumerate(frames)
+        )
+
+
+def told(events: Sequence[tuple[str, str]]) -> Response:
+    """Events that are over. `events`: (name, JSON)."""
+    frames = [frame(name, data) for name, data in events]
+    return Response(b"".join([*frames, DONE]), media_type="text/event-stream", headers=HEADERS)

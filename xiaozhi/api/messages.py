@@ -1,0 +1,61 @@
+"""/threads/{thread_id}/messages (contract 6)."""
+
+from fastapi import APIRouter, Response
+
+from xiaozhi import store, threads
+from xiaozhi.api import answers
+from xiaozhi.api.dependencies import ThePage, TheRooms
+from xiaozhi.api.not_yet import refuse_what_is_not_there
+from xiaozhi.ids import now
+from xiaozhi.requests import CreateMessage, ModifyMessage
+from xiaozhi.store import Connection, Page, changed, written
+
+router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["Messages"])
+
+
+@router.post("")
+async def create(thread_id: str, request: CreateMessage, rooms: TheRooms) -> Response:
+    refuse_what_is_not_there(request)
+    message = await rooms.store.write(lambda c: threads.add_message(c, thread_id, request, now()))
+    return answers.answer(written(message))
+
+
+@router.get("")
+async def list_(
+    thread_id: str, wanted: ThePage, rooms: TheRooms, run_id: str | None = None
+) -> Response:
+    def work(connection: Connection) -> Page:
+        store.threads.must_exist(connection, thread_id)
+        within = {"thread_id": thread_id} | ({"run_id": run_id} if run_id else {})
+        return store.messages.page(connection, wanted, **within)
+
+    return answers.page(await rooms.store.read(work))
+
+
+@router.get("/{message_id}")
+async def retrieve(thread_id: str, message_id: str, rooms: TheRooms) -> Response:
+    def work(connection: Connection) -> str:
+        store.threads.must_exist(connection, thread_id)
+        return store.messages.body(connection, message_id, thread_id=thread_id)
+
+    return answers.answer(await rooms.store.read(work))
+
+
+@router.post("/{message_id}")
+async def modify(
+    thread_id: str, message_id: str, rooms: TheRooms, request: ModifyMessage
+) -> Response:
+    def work(connection: Connection) -> str:
+        message = store.messages.get(connection, message_id, thread_id=thread_id)
+        if "metadata" in request.model_fields_set:
+            message = changed(message, {"metadata": request.metadata})
+        store.messages.save(connection, message)
+        return written(message)
+
+    return answers.answer(await rooms.store.write(work))
+
+
+@router.delete("/{message_id}")
+async def delete(thread_id: str, message_id: str, rooms: TheRooms) -> Response:
+    await rooms.store.write(lambda c: store.messages.delete(c, message_id, thread_id=thread_id))
+    return answers.deleted(message_id, "thread.message.deleted")

@@ -1,0 +1,101 @@
+"""/threads/{thread_id}/runs and /threads/runs (contract 7 and 9)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from openai.types.beta.threads import Run
+
+from xiaozhi import store
+from xiaozhi.api import answers
+from xiaozhi.api.dependencies import Rooms, ThePage, TheRooms
+from xiaozhi.api.event_stream import EventStream, NumberedEventStream, told
+from xiaozhi.api.not_yet import refuse_what_is_not_there
+from xiaozhi.requests import CreateRun, CreateThreadAndRun, ModifyRun, RunSettings
+from xiaozhi.store import Connection, Page, written
+
+router = APIRouter(prefix="/threads", tags=["Runs"])
+
+
+@router.post("/runs")
+async def create_with_thread(request: CreateThreadAndRun, rooms: TheRooms) -> Response:
+    refuse_what_is_not_there(request)
+    return _created(await rooms.runs.create_with_thread(request), request, rooms)
+
+
+@router.post("/{thread_id}/runs")
+async def create(thread_id: str, request: CreateRun, rooms: TheRooms) -> Response:
+    refuse_what_is_not_there(request)
+    return _created(await rooms.runs.create(thread_id, request), request, rooms)
+
+
+@router.get("/{thread_id}/runs")
+async def list_(thread_id: str, wanted: ThePage, rooms: TheRooms) -> Response:
+    def work(connection: Connection) -> Page:
+        store.threads.must_exist(connection, thread_id)
+        return store.runs.page(connection, wanted, thread_id=thread_id)
+
+    return answers.page(await rooms.store.read(work))
+
+
+@router.get("/{thread_id}/runs/{run_id}")
+async def retrieve(thread_id: str, run_id: str, rooms: TheRooms) -> Response:
+    def work(connection: Connection) -> str:
+        store.threads.must_exist(connection, thread_id)
+        return store.runs.body(connection, run_id, thread_id=thread_id)
+
+    body = await rooms.store.read(work)
+    return answers.answer(body, **{"openai-poll-after-ms": str(answers.POLL_AFTER)})
+
+
+@router.post("/{thread_id}/runs/{run_id}")
+async def modify(thread_id: str, run_id: str, rooms: TheRooms, request: ModifyRun) -> Response:
+    if "metadata" not in request.model_fields_set:
+        return await retrieve(thread_id, run_id, rooms)
+    return answers.answer(await rooms.runs.modify(thread_id, run_id, request.metadata))
+
+
+@router.post("/{thread_id}/runs/{run_id}/cancel")
+async def cancel(thread_id: str, run_id: str, rooms: TheRooms) -> Response:
+    return answers.answer(written(await rooms.runs.cancel(thread_id, run_id)))
+
+
+@router.get("/{thread_id}/runs/{run_id}/steps")
+async def list_steps(thread_id: str, run_id: str, wanted: ThePage, rooms: TheRooms) -> Response:
+    def work(connection: Connection) -> Page:
+        store.runs.must_exist(connection, run_id, thread_id=thread_id)
+        return store.steps.page(connection, wanted, run_id=run_id)
+
+    return answers.page(await rooms.store.read(work))
+
+
+@router.get("/{thread_id}/runs/{run_id}/steps/{step_id}")
+async def retrieve_step(thread_id: str, run_id: str, step_id: str, rooms: TheRooms) -> Response:
+    def work(connection: Connection) -> str:
+        store.runs.must_exist(connection, run_id, thread_id=thread_id)
+        return store.steps.body(connection, step_id, run_id=run_id)
+
+    return answers.answer(await rooms.store.read(work))
+
+
+@router.get("/{thread_id}/runs/{run_id}/events")
+async def events(
+    thread_id: str,
+    run_id: str,
+    rooms: TheRooms,
+    last_event_id: Annotated[str, Header()] = "",
+) -> Response:
+    """An extension: what happens in a run, from its start or after `Last-Event-ID`, then live."""
+
+    def work(connection: Connection) -> None:
+        store.runs.must_exist(connection, run_id, thread_id=thread_id)
+
+    await rooms.store.read(work)
+    if rooms.events.published(run_id) is None:
+        return told(await rooms.runs.told(thread_id, run_id))
+    return NumberedEventStream(rooms.events, run_id, last_event_id)
+
+
+def _created(run: Run, request: RunSettings, rooms: Rooms) -> Response:
+    if request.stream:
+        return EventStream(rooms.events, run.id)
+    return answers.answer(written(run))

@@ -1,0 +1,121 @@
+"""What every request to /v1 passes first, and every answer gets (contract 1).
+
+In this order: a request id, the key, the beta header, the body's type and size.
+"""
+
+import hmac
+import re
+import time
+import uuid
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from xiaozhi.api.answers import refused
+from xiaozhi.errors import (
+    InvalidRequest,
+    TooLarge,
+    Unauthorized,
+    UnsupportedContent,
+    XiaozhiError,
+)
+
+VERSION = "2020-10-01"  # OpenAI's, in each of its answers
+LARGEST_BODY = 64 * 2**20  # bytes
+TOO_LARGE = f"The body of your request is too large: at most {LARGEST_BODY} bytes."
+
+_NEEDS_BETA = re.compile(r"^/(assistants|threads)(/|$)")
+
+
+class Transport:
+    def __init__(self, app: ASGIApp, keys: Iterable[str]) -> None:
+        """`keys`: those that may use the API."""
+        self._app = app
+        self._keys = [key.encode() for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = f"req_{uuid.uuid4().hex}"
+                headers["openai-version"] = VERSION
+                took = (time.perf_counter() - began) * 1000
+                headers["openai-processing-ms"] = str(int(took))
+            await send(message)
+
+        try:
+            self._check(scope)
+        except XiaozhiError as error:
+            await refused(error)(scope, receive, answer)
+        else:
+            await self._app(scope, _bounded(receive), answer)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        self._check_key(headers.get("authorization", ""))
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        if _NEEDS_BETA.match(path):
+            _check_beta(headers.get("openai-beta", ""))
+        if scope["method"] == "POST":
+            _check_body(headers)
+
+    def _check_key(self, authorization: str) -> None:
+        scheme, _, key = authorization.partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key:
+            raise Unauthorized(
+                "You didn't provide an API key. You need to provide your API key in an "
+                "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
+            )
+        if not any(hmac.compare_digest(key.encode(), known) for known in self._keys):
+            shown = f"{key[:3]}...{key[-4:]}" if len(key) > 12 else "***"
+            raise Unauthorized(
+                f"Incorrect API key provided: {shown}. The key of this server lies in its data "
+                "folder, in the file api-key.",
+                code="invalid_api_key",
+            )
+
+
+def _check_beta(beta: str) -> None:
+    if "assistants=v2" not in [value.strip() for value in beta.split(",")]:
+        raise InvalidRequest(
+            "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please try "
+            "again by setting the header 'OpenAI-Beta: assistants=v2'.",
+            code="invalid_beta",
+        )
+
+
+def _check_body(headers: Headers) -> None:
+    length = headers.get("content-length", "0")
+    has_body = length != "0" or "transfer-encoding" in headers
+    if length.isdigit() and int(length) > LARGEST_BODY:
+        raise TooLarge(TOO_LARGE)
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if has_body and kind != "application/json" and not kind.endswith("+json"):
+        raise UnsupportedContent(
+            f"Unsupported content type: '{kind}'. This API method only accepts 'application/json' "
+            "requests. Please try again with a supported content type.",
+            code="unsupported_content_type",
+        )
+
+
+def _bounded(receive: Receive) -> Receive:
+    """A body without a length is measured as it comes."""
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > LARGEST_BODY:
+            raise HTTPException(413, TOO_LARGE)
+        return message
+
+    return bounded

@@ -1,0 +1,126 @@
+"""Puts the house together: settings in, one ASGI app out."""
+
+import logging
+import os
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from xiaozhi.api import Rooms, Transport, create_api, health
+from xiaozhi.chat_models import BuiltIn, Catalog, ChatModel, OpenAICompatible
+from xiaozhi.dispatch import InProcess
+from xiaozhi.errors import CannotStart
+from xiaozhi.events import Events
+from xiaozhi.runs import Runs
+from xiaozhi.settings import Settings
+from xiaozhi.store import SQLite
+
+DATABASE = "xiaozhi.db"
+KEY = "api-key"
+
+log = logging.getLogger(__name__)
+
+
+def create_server(settings: Settings, *, port: int, gguf: Path | None = None) -> Starlette:
+    """The whole server. `port`: where it will listen. `gguf`: the built-in model's file, if used.
+
+    Raises CannotStart; what has to be opened is opened with the app's lifespan.
+    """
+    key = api_key(settings)
+    api = create_api()
+    page = None
+    if settings.ui:
+        # Only here: without the page nothing of Streamlit is imported.
+        from xiaozhi.ui.page import create_page
+
+        address = f"http://{_loopback(settings.host)}:{port}/v1"
+        page = create_page(address, key, settings.openai_assistant_id)
+
+    @asynccontextmanager
+    async def lifespan(server: Starlette) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as stack:
+            rooms = api.state.rooms = server.state.rooms = await _open(settings, gguf, stack)
+            taken_up = await rooms.runs.recover()
+            if taken_up:
+                log.info("%s unfinished runs go on", taken_up)
+            if page is not None:
+                await stack.enter_async_context(page.lifespan()(server))
+            yield
+
+    routes = [Mount("/v1", Transport(api, [key])), *health(lambda: server.state.rooms)]
+    if page is not None:
+        routes.append(Mount("/", page))
+    # FastAPI only where its work is wanted: each of its layers is passed by every request.
+    server = Starlette(routes=routes, lifespan=lifespan)
+    return server
+
+
+def api_key(settings: Settings) -> str:
+    """The operator's, or the one made at the first start. Raises CannotStart."""
+    if settings.api_key:
+        return settings.api_key.get_secret_value()
+    path = settings.data / KEY
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+                file.write(f"xz-{secrets.token_urlsafe(32)}")
+        return path.read_text().strip()
+    except OSError as error:
+        raise CannotStart(
+            "The data folder {folder} cannot be used: {words}.",
+            "Make it writable, or choose another one with --data.",
+            folder=settings.data,
+            words=error.strerror,
+        ) from error
+
+
+async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) -> Rooms:
+    """Open everything, to be closed with `stack`, in the opposite order."""
+    opened = await SQLite.open(settings.data / DATABASE)
+    stack.push_async_callback(opened.close)
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    catalog = _catalog(settings, gguf, session, stack)
+    catalog.start()
+    stack.push_async_callback(catalog.close)
+    events = Events()
+    dispatcher = InProcess()
+    runs = Runs(opened, events, catalog, dispatcher, expires_after=settings.run_expires_after)
+    stack.push_async_callback(dispatcher.close)
+    return Rooms(opened, events, catalog, runs)
+
+
+def _catalog(
+    settings: Settings, gguf: Path | None, session: aiohttp.ClientSession, stack: AsyncExitStack
+) -> Catalog:
+    sources: list[ChatModel] = []
+    open_ended: ChatModel | None = None
+    default = settings.model
+    if gguf is not None:
+        built_in = BuiltIn(gguf, session)
+        default = built_in.name
+        built_in.start()
+        stack.push_async_callback(built_in.close)
+        sources.append(built_in)
+    if address := settings.endpoint():
+        secret = settings.openai_api_key
+        key = secret.get_secret_value() if secret else None
+        open_ended = OpenAICompatible(address, key, session)
+        sources.append(open_ended)
+    if settings.ollama_url:
+        sources.append(OpenAICompatible(settings.ollama_url, None, session))
+    return Catalog(sources, default=default, open_ended=open_ended)
+
+
+def _loopback(host: str) -> str:
+    """Where this machine reaches a server that listens on `host`."""
+    if host in ("0.0.0.0", ""):
+        return "127.0.0.1"
+    if host == "::":
+        return "[::1]"
+    return f"[{host}]" if ":" in host else host

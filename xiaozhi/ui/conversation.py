@@ -1,0 +1,124 @@
+"""A conversation as the server has it, and what a person does to it. Draws nothing."""
+
+from dataclasses import dataclass, field
+
+from openai import Omit, omit
+from openai.types.beta.threads import Message, Run
+
+from xiaozhi.ui.client import assistant_id, client
+from xiaozhi.ui.follow import ENDED, Followed, followed
+
+MOST_MESSAGES = 1_000  # in one conversation, as the tutorial had it
+PAGE = 100  # messages that the API gives at once, at most
+
+
+@dataclass
+class Turn:
+    """A question that was asked since the page was drawn, and the run that answers it.
+
+    `question`: None where it stands among the messages already.
+    """
+
+    question: str | None
+    followed: Followed
+
+
+@dataclass
+class Conversation:
+    """`messages`: the newest ones, oldest first. `count`: all of them; exact up to the limit."""
+
+    thread_id: str
+    messages: list[Message] = field(default_factory=list[Message])
+    has_earlier: bool = False
+    count: int = 0
+    last_run: Run | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return self.count >= MOST_MESSAGES
+
+
+def loaded(thread_id: str, window: int) -> Conversation:
+    """With its `window` newest messages. Raises openai.APIError; NotFoundError without it."""
+    threads = client().beta.threads
+    # First the run: where it has ended, its message is whole in what is read afterwards.
+    runs = threads.runs.list(thread_id, limit=1).data
+    page = threads.messages.list(thread_id, limit=min(window, PAGE))
+    messages = page.data
+    while page.has_more and len(messages) < window:
+        page = page.get_next_page()
+        messages = messages + page.data
+    return Conversation(
+        thread_id,
+        messages[::-1],
+        has_earlier=bool(page.has_more),
+        count=_count(thread_id) if page.has_more else len(messages),
+        last_run=runs[0] if runs else None,
+    )
+
+
+def unfinished(conversation: Conversation) -> list[Turn]:
+    """The run that is still answering, if there is one; what it says comes from its events."""
+    run = conversation.last_run
+    if run is None or run.status in ENDED:
+        return []
+    others = [message for message in conversation.messages if message.run_id != run.id]
+    conversation.messages = others
+    return [Turn(None, followed(client(), run))]
+
+
+def begun(question: str, model: str | None) -> str:
+    """The id of a new thread in which `question` is being answered. Raises openai.APIError."""
+    run = client().beta.threads.create_and_run(
+        assistant_id=assistant_id(),
+        model=_or_default(model),
+        thread={"messages": [{"role": "user", "content": question}]},
+    )
+    followed(client(), run)
+    return run.thread_id
+
+
+def asked(conversation: Conversation, question: str, model: str | None) -> Turn:
+    """The question is kept and being answered, both or neither. Raises openai.APIError."""
+    run = client().beta.threads.runs.create(
+        thread_id=conversation.thread_id,
+        assistant_id=assistant_id(),
+        model=_or_default(model),
+        additional_messages=[{"role": "user", "content": question}],
+    )
+    conversation.count += 2
+    return Turn(question, followed(client(), run))
+
+
+def asked_again(conversation: Conversation, failed: Run, model: str | None) -> None:
+    """The same question once more, in the place of the answer that broke off.
+
+    Raises openai.APIError.
+    """
+    threads = client().beta.threads
+    for message in conversation.messages:
+        if message.run_id == failed.id:
+            threads.messages.delete(message.id, thread_id=conversation.thread_id)
+    threads.runs.create(
+        thread_id=conversation.thread_id, assistant_id=assistant_id(), model=_or_default(model)
+    )
+
+
+def stopped(turn: Turn) -> None:
+    """The run is cancelled; what it said stays. Raises openai.APIError, also if it has ended."""
+    run = turn.followed.run
+    client().beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
+
+
+def _count(thread_id: str) -> int:
+    """How many messages a long conversation has; past the limit it does not matter."""
+    page = client().beta.threads.messages.list(thread_id, limit=PAGE)
+    count = len(page.data)
+    while page.has_more and count < MOST_MESSAGES:
+        page = page.get_next_page()
+        count += len(page.data)
+    return count
+
+
+def _or_default(model: str | None) -> str | Omit:
+    return model or omit

@@ -1,0 +1,106 @@
+"""A run as it happens: a thread of this process listens to it, pages look at what it heard.
+
+The run belongs to the server: whatever a page does (a click, a reload, a closed tab), it goes on,
+and the next look finds everything that was said so far.
+"""
+
+import threading
+import time
+from typing import cast
+
+import streamlit as st
+from openai import APIConnectionError, APIError, OpenAI, Stream
+from openai.types.beta.assistant_stream_event import AssistantStreamEvent
+from openai.types.beta.threads import Run
+
+ATTEMPTS = 5  # to come back to a run after a lost connection
+KEPT = 200  # runs that are remembered, at most
+
+ENDED = ("completed", "incomplete", "failed", "cancelled", "expired", "requires_action")
+
+
+class Followed:
+    """`text`: the answer so far. `run`: as it was last told. `lost`: why nothing more is heard."""
+
+    def __init__(self, client: OpenAI, run: Run) -> None:
+        self.run = run
+        self.text = ""
+        self.lost: APIError | None = None
+        self._client = client
+        self._heard = threading.Condition()
+        threading.Thread(target=self._follow, name=f"follow {run.id}", daemon=True).start()
+
+    @property
+    def ended(self) -> bool:
+        return self.lost is not None or self.run.status in ENDED
+
+    def wait(self, known: int, timeout: float) -> None:
+        """Until there is more text than `known` characters, or the end; `timeout` s at most."""
+        with self._heard:
+            self._heard.wait_for(lambda: len(self.text) != known or self.ended, timeout)
+
+    def _follow(self) -> None:
+        for attempt in range(ATTEMPTS):
+            try:
+                self._listen()
+            except APIConnectionError as error:
+                if attempt == ATTEMPTS - 1:
+                    self._lose(error)
+                time.sleep(0.3 * 2**attempt)
+            except APIError as error:
+                self._lose(error)
+            if self.ended:
+                return
+
+    def _listen(self) -> None:
+        self.text = ""
+        stream = self._client.get(
+            f"/threads/{self.run.thread_id}/runs/{self.run.id}/events",
+            cast_to=cast("type[AssistantStreamEvent]", AssistantStreamEvent),
+            options={"headers": {"OpenAI-Beta": "assistants=v2"}, "timeout": 60},
+            stream=True,
+            stream_cls=Stream[AssistantStreamEvent],
+        )
+        with stream:
+            for event in stream:
+                self._take(event)
+
+    def _take(self, event: AssistantStreamEvent) -> None:
+        if event.event == "thread.message.delta":
+            for part in event.data.delta.content or ():
+                if part.type == "text" and part.text and part.text.value:
+                    with self._heard:
+                        self.text += part.text.value
+                        self._heard.notify_all()
+        elif isinstance(event.data, Run):
+            with self._heard:
+                self.run = event.data
+                self._heard.notify_all()
+
+    def _lose(self, error: APIError) -> None:
+        with self._heard:
+            self.lost = error
+            self._heard.notify_all()
+
+
+def followed(client: OpenAI, run: Run) -> Followed:
+    """The one follower of a run in this process, for all pages that look at it."""
+    runs, lock = _runs()
+    with lock:
+        if run.id not in runs:
+            for old in list(runs)[: len(runs) - KEPT + 1]:
+                del runs[old]
+            runs[run.id] = Followed(client, run)
+        return runs[run.id]
+
+
+def let_go(run: Run) -> None:
+    """The next look at `run` begins to follow it anew."""
+    runs, lock = _runs()
+    with lock:
+        runs.pop(run.id, None)
+
+
+@st.cache_resource
+def _runs() -> tuple[dict[str, Followed], threading.Lock]:
+    return {}, threading.Lock()

@@ -1,0 +1,28 @@
+"""What the page says, in the language of the person who looks at it.
+
+The sentences in the code are English; `xiaozhi/locale` holds the others, for translators to edit.
+"""
+
+import gettext
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+CATALOGUES = Path(__file__).parents[1] / "locale"
+
+
+def language() -> str:
+    """The browser's: "zh" or "en"."""
+    return "zh" if (st.context.locale or "").lower().startswith("zh") else "en"
+
+
+def _(sentence: str, **values: object) -> str:
+    """`sentence` in the page's language; its {names} are taken from `values`."""
+    return _catalogue(language()).gettext(sentence).format(**values)
+
+
+@cache
+def _catalogue(name: str) -> gettext.NullTranslations:
+    languages = ["zh_CN"] if name == "zh" else []
+    return gettext.translation("xiaozhi", CATALOGUES, languages, fallback=True)

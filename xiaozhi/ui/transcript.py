@@ -1,0 +1,75 @@
+"""A conversation as it stands: questions right, answers left, what ended badly with its reason."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from openai.types.beta.threads import Message, Run
+
+from xiaozhi.ui.markdown import for_streamlit
+from xiaozhi.ui.texts import _
+
+CURSOR = "▌"
+
+
+def text_of(message: Message) -> str:
+    return "\n\n".join(part.text.value for part in message.content if part.type == "text")
+
+
+def show(messages: Sequence[Message]) -> None:
+    """`messages`: oldest first."""
+    for message in messages:
+        if message.role == "user":
+            question(message.id, text_of(message))
+        else:
+            answer(message)
+
+
+def question(key: str, text: str) -> None:
+    with (
+        st.container(key=f"u_{key}", horizontal_alignment="right", gap=None),
+        st.container(key=f"ub_{key}", width="content"),
+    ):
+        # A question is shown as it was typed: its line ends stay, its signs mean nothing.
+        st.text(text)
+
+
+def answer(message: Message) -> None:
+    with st.container(key=f"a_{message.id}", gap="small"):
+        st.markdown(for_streamlit(text_of(message)))
+        details = message.incomplete_details
+        if message.status == "incomplete" and details:
+            st.caption(_ended_early(details.reason))
+
+
+class Growing:
+    """The place of an answer that is being written."""
+
+    def __init__(self, key: str) -> None:
+        with st.container(key=f"a_{key}", gap="small"):
+            self._place = st.empty()
+
+    def show(self, text: str) -> None:
+        """`text`: all of it so far."""
+        if text:
+            self._place.markdown(for_streamlit(text) + CURSOR)
+        else:
+            self._place.markdown(f":shimmer[{_('Thinking…')}]")
+
+
+def why_failed(run: Run) -> str | None:
+    """Why a run has no (whole) answer, in the page's language; None where it has one."""
+    if run.status == "expired":
+        return _("The answer took too long and was given up.")
+    if run.status != "failed" or run.last_error is None:
+        return None
+    # A fixed sentence of the server, then the model provider's own words.
+    reason, _colon, details = run.last_error.message.partition(": ")
+    return _(reason).rstrip(".。") + _(".") + (f"\n\n{for_streamlit(details)}" if details else "")
+
+
+def _ended_early(reason: str) -> str:
+    return {
+        "run_cancelled": "■ " + _("Stopped"),
+        "max_tokens": "■ " + _("The answer reached its length limit"),
+        "content_filter": "■ " + _("The model's provider withheld the rest"),
+    }.get(reason, "■ " + _("The answer broke off"))

@@ -1,0 +1,483 @@
+"""Runs through the official SDK: streamed, polled, cancelled, failed (contract 7, 8 and 9)."""
+
+import time
+from typing import Any
+
+import httpx2
+import pytest
+from openai import AssistantEventHandler, BadRequestError, NotFoundError, OpenAI
+from openai._streaming import ServerSentEvent, SSEDecoder
+from openai.types.beta import Assistant, Thread
+from openai.types.beta.assistant_stream_event import ThreadMessageDelta
+from openai.types.beta.threads import Run
+
+from tests.running import Running
+from xiaozhi.chat_models.scripted import Fails, Hangs, Says, Scripted
+
+TEXT_RUN = [
+    "thread.run.created",
+    "thread.run.queued",
+    "thread.run.in_progress",
+    "thread.run.step.created",
+    "thread.run.step.in_progress",
+    "thread.message.created",
+    "thread.message.in_progress",
+    "thread.message.delta",
+    "thread.message.completed",
+    "thread.run.step.completed",
+    "thread.run.completed",
+]
+
+
+def streamed(client: OpenAI, thread: Thread, assistant: Assistant, **more: Any) -> list[Any]:
+    """All events of a run."""
+    stream = client.beta.threads.runs.create(
+        thread_id=thread.id, assistant_id=assistant.id, stream=True, **more
+    )
+    return list(stream)
+
+
+def names(events: list[Any]) -> list[str]:
+    """Their names in order, deltas that follow one another counted once."""
+    found: list[str] = []
+    for event in events:
+        if event.event != "thread.message.delta" or found[-1] != event.event:
+            found.append(event.event)
+    return found
+
+
+def ended(client: OpenAI, run: Run) -> Run:
+    """The run once it is over, polled as the tutorial did."""
+    while run.status in ("queued", "in_progress", "cancelling"):
+        time.sleep(0.02)
+        run = client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
+    return run
+
+
+def text_of_last(client: OpenAI, thread_id: str) -> str:
+    [message] = client.beta.threads.messages.list(thread_id, limit=1).data
+    [part] = message.content
+    assert part.type == "text"
+    return part.text.value
+
+
+def test_a_streamed_run_tells_everything_in_order(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Says(["你", "好", "！"], pause=0.05)]
+    events = streamed(client, thread, assistant)
+    assert names(events) == TEXT_RUN
+    deltas = [event for event in events if isinstance(event, ThreadMessageDelta)]
+    assert [event.data.to_dict()["delta"] for event in deltas] == [
+        {"content": [{"index": 0, "type": "text", "text": {"value": "你", "annotations": []}}]},
+        {"content": [{"index": 0, "type": "text", "text": {"value": "好"}}]},
+        {"content": [{"index": 0, "type": "text", "text": {"value": "！"}}]},
+    ]
+    run = events[-1].data
+    assert run.status == "completed"
+    assert run.expires_at is None
+    assert run.usage.model_dump() == {
+        "prompt_tokens": 3,
+        "completion_tokens": 3,
+        "total_tokens": 6,
+    }
+    assert text_of_last(client, thread.id) == "你好！"
+
+
+def test_the_message_and_the_step_know_their_run(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    run = client.beta.threads.runs.create_and_poll(
+        thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20
+    )
+    [message] = client.beta.threads.messages.list(thread.id, run_id=run.id).data
+    assert (message.run_id, message.assistant_id) == (run.id, assistant.id)
+    assert (message.role, message.status) == ("assistant", "completed")
+    [step] = client.beta.threads.runs.steps.list(run.id, thread_id=thread.id).data
+    assert step.step_details.type == "message_creation"
+    assert step.step_details.message_creation.message_id == message.id
+    assert step.status == "completed"
+    assert step.usage
+    assert run.usage
+    assert step.usage.total_tokens == run.usage.total_tokens
+    same = client.beta.threads.runs.steps.retrieve(step.id, run_id=run.id, thread_id=thread.id)
+    assert same == step
+
+
+def test_the_model_sees_instructions_and_the_whole_thread(
+    client: OpenAI, model: Scripted, assistant: Assistant
+):
+    thread = client.beta.threads.create(
+        messages=[
+            {"role": "user", "content": "one"},
+            {"role": "assistant", "content": "two"},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "what is this?"},
+                    {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+                ],
+            },
+        ]
+    )
+    streamed(
+        client,
+        thread,
+        assistant,
+        additional_instructions="And kind.",
+        additional_messages=[{"role": "user", "content": "well?"}],
+        temperature=0.5,
+    )
+    [request] = model.requests
+    assert request["messages"] == [
+        {"role": "system", "content": "Be brief.\nAnd kind."},
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": "two"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "what is this?"},
+                {
+                    "type": "image_url",
+                    "image_url": {"url": "https://example.com/a.png", "detail": "auto"},
+                },
+            ],
+        },
+        {"role": "user", "content": "well?"},
+    ]
+    assert request["temperature"] == 0.5
+    assert request["stream"] is True
+
+
+def test_only_the_newest_messages_are_sent_where_that_was_asked(
+    client: OpenAI, model: Scripted, assistant: Assistant
+):
+    said = [{"role": "user", "content": str(number)} for number in range(30)]
+    thread = client.beta.threads.create(messages=said)  # type: ignore[arg-type]  # plain dicts
+    strategy: Any = {"type": "last_messages", "last_messages": 3}
+    streamed(client, thread, assistant, truncation_strategy=strategy)
+    contents = [message["content"] for message in model.requests[0]["messages"]]
+    assert contents == ["Be brief.", "27", "28", "29"]
+
+
+def test_a_run_keeps_what_the_assistant_was(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Says("slow", think=0.3)]
+    run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
+    client.beta.assistants.update(assistant.id, instructions="Be long.")
+    client.beta.assistants.delete(assistant.id)
+    run = ended(client, run)
+    assert (run.status, run.instructions) == ("completed", "Be brief.")
+
+
+def test_the_helpers_of_the_sdk_work(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    heard: list[str] = []
+
+    class Handler(AssistantEventHandler):
+        def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+            heard.append(delta.value)
+
+    model.script = [Says("one two three"), Says("four"), Says("five")]
+    with client.beta.threads.runs.stream(
+        thread_id=thread.id, assistant_id=assistant.id, event_handler=Handler()
+    ) as stream:
+        stream.until_done()
+        [message] = stream.get_final_messages()
+        assert stream.get_final_run().status == "completed"
+        assert len(stream.get_final_run_steps()) == 1
+    assert "".join(heard) == "one two three"
+    assert message.content[0].type == "text"
+
+    run = client.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id,
+        thread={"messages": [{"role": "user", "content": "hi"}]},
+        poll_interval_ms=20,
+    )
+    assert run.status == "completed"
+    assert text_of_last(client, run.thread_id) == "four"
+
+    with client.beta.threads.create_and_run_stream(assistant_id=assistant.id) as stream:
+        assert next(iter(stream)).event == "thread.created"
+
+
+def test_a_run_outlives_its_listener(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Says("one two three", pause=0.1)]
+    with client.beta.threads.runs.stream(thread_id=thread.id, assistant_id=assistant.id) as stream:
+        next(iter(stream))  # and leave
+        run = stream.current_run
+    assert run
+    assert ended(client, run).status == "completed"
+    assert text_of_last(client, thread.id) == "one two three"
+
+
+def test_a_cancelled_run_keeps_what_was_said(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Says(["one "] * 1000, pause=0.01)]
+    stream = client.beta.threads.runs.create(
+        thread_id=thread.id, assistant_id=assistant.id, stream=True
+    )
+    events: list[Any] = []
+    for event in stream:
+        events.append(event)
+        if len(events) == 12:
+            cancelling = client.beta.threads.runs.cancel(_run(events).id, thread_id=thread.id)
+            assert cancelling.status == "cancelling"
+    assert [name for name in names(events) if name != "thread.message.delta"] == [
+        *TEXT_RUN[:7],
+        "thread.run.cancelling",
+        "thread.message.incomplete",
+        "thread.run.step.cancelled",
+        "thread.run.cancelled",
+    ]
+    [message] = client.beta.threads.messages.list(thread.id, limit=1).data
+    assert message.status == "incomplete"
+    assert message.incomplete_details
+    assert message.incomplete_details.reason == "run_cancelled"
+    assert text_of_last(client, thread.id).startswith("one one ")
+    [step] = client.beta.threads.runs.steps.list(_run(events).id, thread_id=thread.id).data
+    assert step.status == "cancelled"
+    # And the thread goes on.
+    assert names(streamed(client, thread, assistant)) == TEXT_RUN
+
+
+def _run(events: list[Any]) -> Run:
+    return next(event.data for event in events if event.event == "thread.run.created")
+
+
+def test_a_run_can_be_cancelled_before_the_model_says_anything(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Hangs()]
+    run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
+    client.beta.threads.runs.cancel(run.id, thread_id=thread.id)
+    run = ended(client, run)
+    assert run.status == "cancelled"
+    assert run.cancelled_at
+    assert run.usage
+    assert run.usage.total_tokens == 0
+    with pytest.raises(BadRequestError, match="Cannot cancel run with status 'cancelled'"):
+        client.beta.threads.runs.cancel(run.id, thread_id=thread.id)
+
+
+def test_while_a_run_is_active_the_thread_is_locked(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Hangs()]
+    run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
+    said = f"Can't add messages to {thread.id} while a run {run.id} is active."
+    with pytest.raises(BadRequestError, match=said) as refused:
+        client.beta.threads.messages.create(thread.id, role="user", content="and?")
+    assert refused.value.code is None
+    said = f"Thread {thread.id} already has an active run {run.id}."
+    with pytest.raises(BadRequestError, match=said):
+        client.beta.threads.runs.create(
+            thread_id=thread.id,
+            assistant_id=assistant.id,
+            additional_messages=[{"role": "user", "content": "lost?"}],
+        )
+    assert len(client.beta.threads.messages.list(thread.id).data) == 1
+    client.beta.threads.update(thread.id, metadata={"still": "works"})
+    client.beta.threads.runs.update(run.id, thread_id=thread.id, metadata={"also": "this"})
+    client.beta.threads.runs.cancel(run.id, thread_id=thread.id)
+    run = ended(client, run)
+    assert run.metadata == {"also": "this"}
+    client.beta.threads.messages.create(thread.id, role="user", content="and?")
+
+
+def test_deleting_a_thread_ends_its_run(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Says(["word "] * 100, pause=0.02)]
+    stream = client.beta.threads.runs.create(
+        thread_id=thread.id, assistant_id=assistant.id, stream=True
+    )
+    events: list[Any] = []
+    for event in stream:
+        events.append(event)
+        if len(events) == 10:
+            assert client.beta.threads.delete(thread.id).deleted
+    assert events[-1].event == "thread.run.cancelled"
+    with pytest.raises(NotFoundError, match=f"No thread found with id '{thread.id}'"):
+        client.beta.threads.runs.retrieve(_run(events).id, thread_id=thread.id)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        (Fails(401, "no such key"), "server_error", "refused the key: no such key"),
+        (Fails(404, "no such model"), "server_error", "does not know this model: no such model"),
+        (Fails(400, "bad temperature"), "invalid_prompt", "refused the request: bad temperature"),
+        (
+            Fails(429, "slow down", headers=(("x-should-retry", "false"),)),
+            "rate_limit_exceeded",
+            "too many requests: slow down",
+        ),
+        (
+            Fails(503, "overloaded", headers=(("x-should-retry", "false"),)),
+            "server_error",
+            "The model endpoint failed: overloaded",
+        ),
+        (
+            Fails(400, "maximum context length is 8", code="context_length_exceeded"),
+            "invalid_prompt",
+            "does not fit into the model's context",
+        ),
+        (Says("half of it", finish_reason=None), "server_error", "broke off"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_a_failing_model_fails_the_run_and_not_the_thread(
+    client: OpenAI,
+    model: Scripted,
+    assistant: Assistant,
+    thread: Thread,
+    line: Fails | Says,
+    code: str,
+    words: str,
+):
+    model.script = [line]
+    events = streamed(client, thread, assistant)
+    assert events[-1].event == "thread.run.failed"
+    error = events[-1].data.last_error
+    assert error.code == code
+    assert words in error.message
+    if isinstance(line, Says):
+        assert names(events)[-3:] == [
+            "thread.message.incomplete",
+            "thread.run.step.failed",
+            "thread.run.failed",
+        ]
+        assert text_of_last(client, thread.id) == "half of it"
+    assert names(streamed(client, thread, assistant)) == TEXT_RUN
+
+
+def test_a_passing_failure_of_the_model_is_tried_again(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Fails(500), Says("here I am")]
+    assert names(streamed(client, thread, assistant)) == TEXT_RUN
+    assert len(model.requests) == 2
+
+
+def test_an_answer_that_hits_the_limit_is_incomplete(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Says("cut off", finish_reason="length")]
+    events = streamed(client, thread, assistant, max_completion_tokens=256)
+    assert names(events) == [
+        *TEXT_RUN[:8],
+        "thread.message.incomplete",
+        "thread.run.step.completed",
+        "thread.run.incomplete",
+    ]
+    run = events[-1].data
+    assert run.incomplete_details.reason == "max_completion_tokens"
+    assert model.requests[0]["max_tokens"] == 256
+
+
+def test_an_answer_without_words_is_complete_too(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Says([])]
+    events = streamed(client, thread, assistant)
+    assert names(events) == [*TEXT_RUN[:3], "thread.run.completed"]
+    assert len(client.beta.threads.messages.list(thread.id).data) == 1
+
+
+def test_what_a_run_needs_must_be_there(client: OpenAI, assistant: Assistant, thread: Thread):
+    with pytest.raises(NotFoundError, match="No assistant found with id 'asst_no'"):
+        client.beta.threads.runs.create(thread_id=thread.id, assistant_id="asst_no")
+    with pytest.raises(NotFoundError, match="No thread found with id 'thread_no'"):
+        client.beta.threads.runs.create(thread_id="thread_no", assistant_id=assistant.id)
+    other = client.beta.threads.create()
+    run = client.beta.threads.runs.create_and_poll(
+        thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20
+    )
+    with pytest.raises(NotFoundError, match=f"No run found with id '{run.id}'"):
+        client.beta.threads.runs.retrieve(run.id, thread_id=other.id)
+
+
+def test_a_poller_is_told_when_to_come_again(client: OpenAI, assistant: Assistant, thread: Thread):
+    run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
+    answer = client.beta.threads.runs.with_raw_response.retrieve(run.id, thread_id=thread.id)
+    assert 100 <= int(answer.headers["openai-poll-after-ms"]) <= 500
+
+
+def test_runs_are_listed_newest_first(client: OpenAI, assistant: Assistant, thread: Thread):
+    ids = [
+        client.beta.threads.runs.create_and_poll(
+            thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20
+        ).id
+        for _ in range(3)
+    ]
+    assert [run.id for run in client.beta.threads.runs.list(thread.id, limit=2)] == ids[::-1]
+
+
+def test_strict_clients_accept_what_we_send(
+    server: Running, model: Scripted, assistant: Assistant, thread: Thread
+):
+    with server.client(_strict_response_validation=True) as strict:
+        strict.beta.assistants.retrieve(assistant.id)
+        strict.beta.threads.retrieve(thread.id)
+        run = strict.beta.threads.runs.create_and_poll(
+            thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20
+        )
+        assert run.status == "completed"
+        assert len(strict.beta.threads.messages.list(thread.id).data) == 2
+        assert len(strict.beta.threads.runs.steps.list(run.id, thread_id=thread.id).data) == 1
+        strict.models.list()
+
+
+def followed(client: OpenAI, run: Run, after: str = "") -> list[ServerSentEvent]:
+    """What the extension tells of a run, from the start or after an event that was seen."""
+    headers = {"OpenAI-Beta": "assistants=v2"} | ({"Last-Event-ID": after} if after else {})
+    path = f"threads/{run.thread_id}/runs/{run.id}/events"
+    with httpx2.stream(
+        "GET",
+        f"{client.base_url}{path}",
+        headers={**headers, "Authorization": f"Bearer {client.api_key}"},
+    ) as response:
+        return list(SSEDecoder().iter_bytes(response.iter_bytes()))
+
+
+def test_a_run_can_be_followed_from_its_start_by_anybody(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Says("one two three", pause=0.05)]
+    run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
+    first, second = followed(client, run), followed(client, run)
+    assert [event.data for event in first] == [event.data for event in second]
+    assert [event.event for event in first if event.event != "thread.message.delta"] == [
+        *TEXT_RUN[:7],
+        *TEXT_RUN[8:],
+        "done",
+    ]
+    [later] = [event for event in first if event.event == "thread.message.completed"]
+    assert later.id
+    rest = followed(client, run, after=later.id)
+    assert [event.event for event in rest] == [*TEXT_RUN[9:], "done"]
+    # An id of another time means nothing.
+    assert len(followed(client, run, after="0.3")) == len(first)
+
+
+def test_a_run_that_nobody_remembers_is_told_from_its_rows(
+    server: Running, client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Says("one two three")]
+    run = client.beta.threads.runs.create_and_poll(
+        thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20
+    )
+
+    async def forget() -> None:
+        server.rooms.events.forget(run.id)
+
+    server.on_the_loop(forget)
+    events = followed(client, run)
+    assert [event.event for event in events] == [*TEXT_RUN, "done"]
+    assert events[7].json()["delta"]["content"][0]["text"]["value"] == "one two three"

@@ -1,0 +1,188 @@
+"""What every request passes and every answer has, over plain HTTP (contract 1 and 2)."""
+
+import http.client
+import json
+from typing import Any
+
+import pytest
+
+from tests.running import KEY, Running
+
+HEADERS = {
+    "Authorization": f"Bearer {KEY}",
+    "OpenAI-Beta": "assistants=v2",
+    "Content-Type": "application/json",
+}
+
+
+class Answer:
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def ask(
+    server: Running,
+    path: str,
+    body: Any = None,
+    method: str = "",
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    data = body if isinstance(body, str | bytes) or body is None else json.dumps(body)
+    try:
+        connection.request(
+            method or ("GET" if data is None else "POST"),
+            path,
+            data,
+            HEADERS if headers is None else headers,
+        )
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def test_every_answer_can_be_told_apart(server: Running):
+    answers = [
+        ask(server, "/v1/models"),
+        ask(server, "/v1/nowhere"),
+        ask(server, "/v1/threads", {}),
+    ]
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 3
+    for answer in answers:
+        assert answer.headers["openai-version"] == "2020-10-01"
+        assert answer.headers["openai-processing-ms"].isdigit()
+        assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "code", "words"),
+    [
+        ("", None, "You didn't provide an API key."),
+        ("Basic abc", None, "You didn't provide an API key."),
+        (
+            "Bearer sk-wrong-and-long-enough",
+            "invalid_api_key",
+            "Incorrect API key provided: sk-...ough.",
+        ),
+    ],
+)
+def test_without_the_key_nothing_is_answered(
+    server: Running, authorization: str, code: str | None, words: str
+):
+    for path in ("/v1/models", "/v1/assistants", "/v1/nowhere"):
+        answer = ask(server, path, headers={"Authorization": authorization})
+        assert answer.status == 401
+        error = answer.json()["error"]
+        assert error["code"] == code
+        assert words in error["message"]
+        assert "wrong-and-long" not in error["message"]
+
+
+def test_the_beta_header_is_asked_for_where_openai_asks_for_it(server: Running):
+    headers = {"Authorization": f"Bearer {KEY}"}
+    for path in ("/v1/assistants", "/v1/threads/thread_x", "/v1/threads/thread_x/messages"):
+        answer = ask(server, path, headers=headers)
+        assert (answer.status, answer.json()["error"]["code"]) == (400, "invalid_beta")
+    assert ask(server, "/v1/models", headers=headers).status == 200
+    both = {**headers, "OpenAI-Beta": "realtime=v1, assistants=v2"}
+    assert ask(server, "/v1/assistants", headers=both).status == 200
+
+
+@pytest.mark.parametrize("body", ["{", "nonsense", b"\xff\xfe", "[1]", '"text"', "{'a': 1}"])
+def test_what_is_no_json_object_is_told_so(server: Running, body: str | bytes):
+    answer = ask(server, "/v1/assistants", body)
+    assert answer.status == 400
+    error = answer.json()["error"]
+    assert error["message"].startswith("We could not parse the JSON body of your request.")
+    assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", None, None)
+
+
+def test_half_a_character_is_refused(server: Running):
+    thread = ask(server, "/v1/threads", {}).json()["id"]
+    body = '{"role": "user", "content": "\\ud800"}'
+    answer = ask(server, f"/v1/threads/{thread}/messages", body)
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "invalid_type")
+
+
+def test_other_content_types_are_refused(server: Running):
+    headers = {**HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
+    answer = ask(server, "/v1/assistants", "model=x", headers=headers)
+    assert (answer.status, answer.json()["error"]["code"]) == (415, "unsupported_content_type")
+
+
+def test_a_body_without_an_end_is_cut(server: Running):
+    headers = {**HEADERS, "Content-Length": str(65 * 2**20)}
+    answer = ask(server, "/v1/assistants", "{}", headers=headers)
+    assert answer.status == 413
+    assert "too large" in answer.json()["error"]["message"]
+
+
+def test_an_empty_body_is_fine_where_nothing_is_required(server: Running):
+    headers = {name: value for name, value in HEADERS.items() if name != "Content-Type"}
+    answer = ask(server, "/v1/threads", method="POST", headers=headers)
+    assert answer.status == 200
+    assert answer.json()["object"] == "thread"
+
+
+def test_what_is_not_there_is_told_in_the_shape_of_the_api(server: Running):
+    for method, path, status in (
+        ("GET", "/v1/nowhere", 404),
+        ("GET", "/v1/files", 404),
+        ("GET", "/v1/vector_stores", 404),
+        ("POST", "/v1/threads/t/runs/r/submit_tool_outputs", 404),
+        ("PUT", "/v1/threads", 405),
+        ("GET", "/v1/threads/x/y/z", 404),
+    ):
+        body = "{}" if method == "POST" else None
+        answer = ask(server, path, body, method=method)
+        assert answer.status == status, path
+        assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "param"),
+    [
+        ("limit=0", "integer_below_min_value", "limit"),
+        ("limit=101", "integer_above_max_value", "limit"),
+        ("limit=many", "invalid_type", "limit"),
+        ("order=sideways", "invalid_value", "order"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(server: Running, query: str, code: str, param: str):
+    answer = ask(server, f"/v1/assistants?{query}")
+    assert answer.status == 400
+    assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == (code, param)
+
+
+def test_a_stream_is_framed_as_openais(server: Running):
+    assistant = ask(server, "/v1/assistants", {"model": "scripted"}).json()["id"]
+    thread = ask(server, "/v1/threads", {}).json()["id"]
+    answer = ask(server, f"/v1/threads/{thread}/runs", {"assistant_id": assistant, "stream": True})
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["x-request-id"].startswith("req_")
+    events = answer.body.decode().split("\n\n")
+    assert events.pop() == ""
+    assert events.pop() == "event: done\ndata: [DONE]"
+    for event in events:
+        name, data = event.split("\n")
+        assert name.startswith("event: thread.")
+        assert data.startswith("data: {")
+        assert json.loads(data.removeprefix("data: "))["object"].startswith("thread")
+
+
+def test_what_can_be_known_before_a_stream_is_told_plainly(server: Running):
+    thread = ask(server, "/v1/threads", {}).json()["id"]
+    answer = ask(server, f"/v1/threads/{thread}/runs", {"assistant_id": "asst_no", "stream": True})
+    assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
+
+
+def test_health_needs_no_key(server: Running):
+    for path, status in (("/health", "ok"), ("/health/ready", "ready")):
+        answer = ask(server, path, headers={})
+        assert (answer.status, answer.json()["status"]) == (200, status)

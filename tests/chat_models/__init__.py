@@ -1,0 +1,1 @@
+"""Who answers: endpoints, the built-in model, and where its file comes from."""

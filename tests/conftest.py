@@ -1,0 +1,60 @@
+"""What most tests start from: a scripted model over HTTP, the server before it, and the SDK."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from openai import OpenAI
+from openai.types.beta import Assistant, Thread
+
+from tests.running import Running, running
+from xiaozhi.chat_models.scripted import Scripted
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_from_outside(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No setting of the person who runs the tests reaches them."""
+    for name in list(os.environ):
+        if name.startswith(("XIAOZHI_", "OPENAI_")):
+            del os.environ[name]
+    os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def model_server() -> Iterator[tuple[Scripted, str]]:
+    model = Scripted()
+    with model.served() as url:
+        yield model, url
+
+
+@pytest.fixture
+def model(model_server: tuple[Scripted, str]) -> Scripted:
+    model, _ = model_server
+    model.script.clear()
+    model.requests.clear()
+    return model
+
+
+@pytest.fixture(scope="session")
+def server(
+    model_server: tuple[Scripted, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """One server for all tests that change no setting: they share its data, so they look by id."""
+    with running(tmp_path_factory.mktemp("data"), model_url=model_server[1]) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Running, model: Scripted) -> Iterator[OpenAI]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def assistant(client: OpenAI) -> Assistant:
+    return client.beta.assistants.create(model="scripted", instructions="Be brief.")
+
+
+@pytest.fixture
+def thread(client: OpenAI) -> Thread:
+    return client.beta.threads.create(messages=[{"role": "user", "content": "你好"}])

@@ -1,0 +1,100 @@
+"""Rules that can be checked are tests, not wishes."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "xiaozhi"
+LONGEST = 400  # lines; at 300 one looks for the second thought
+BROAD_EXCEPTS = {
+    # A run's task: whatever fails, the run must come to an end that is told.
+    "xiaozhi/runs/runs.py": 1,
+    # The writer's thread: the error is the caller's, on another thread.
+    "xiaozhi/store/sqlite.py": 1,
+}
+# Split, so that this file names none of them
+REGISTRIES = ["py" + "pi.org", "python" + "hosted", "registry.npm" + "js", "deb.deb" + "ian"]
+
+
+@cache
+def committed() -> list[Path]:
+    """The files that git knows, or would take."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_is_one_thought_with_its_job_on_top(path: Path):
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), "its job, in one sentence"
+    assert len(text.splitlines()) <= LONGEST
+
+
+def test_names_say_what_things_are():
+    vague = re.compile(r"util|helper|manager|common|misc")
+    assert [path.name for path in modules() if vague.search(path.name)] == []
+
+
+def test_errors_are_caught_broadly_in_known_places_only():
+    found: dict[str, int] = {}
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler) and (
+                node.type is None
+                or (
+                    isinstance(node.type, ast.Name)
+                    and node.type.id in ("Exception", "BaseException")
+                )
+            ):
+                name = str(path.relative_to(ROOT))
+                found[name] = found.get(name, 0) + 1
+    assert found == BROAD_EXCEPTS
+
+
+def test_no_file_names_a_package_registry():
+    for path in committed():
+        if path.suffix in (".png", ".mo", ".ico"):
+            continue
+        text = path.read_text("utf-8")
+        for host in REGISTRIES:
+            assert host not in text, path
+
+
+def test_the_lock_holds_hashes_and_no_addresses():
+    for name in ("requirements.txt", "requirements-test.txt"):
+        lock = (ROOT / name).read_text()
+        assert "://" not in lock
+        for entry in re.split(r"\n(?=[a-z0-9])", lock)[1:]:
+            assert "--hash=sha256:" in entry, entry
+
+
+def test_the_lock_holds_everything_that_the_project_needs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {
+        "requirements.txt": project["project"]["dependencies"],
+        "requirements-test.txt": project["dependency-groups"]["dev"],
+    }
+    for name, dependencies in wanted.items():
+        locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / name).read_text(), re.MULTILINE))
+        for dependency in dependencies:
+            match = re.match(r"[a-z0-9-]+", dependency)
+            assert match
+            assert match.group() in locked, f"{name} is stale: {dependency}"
+
+
+def test_no_task_is_left_without_its_issue():
+    unowned = re.compile(r"\b(TODO|FIXME|XXX)\b(?!.*#\d)")
+    for path in modules():
+        for line in path.read_text().splitlines():
+            assert not unowned.search(line), f"{path}: {line}"

@@ -1,0 +1,109 @@
+"""The real server on a real socket, in a thread of the test's process."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+import uvloop
+from blockbuster import BlockBuster
+from openai import OpenAI
+
+from xiaozhi.api import Rooms
+from xiaozhi.server import create_server
+from xiaozhi.settings import Settings
+
+KEY = "test-key"
+NO_BLOCKING = BlockBuster()  # a call that blocks an event loop fails the test
+Value = TypeVar("Value")
+
+
+class Running:
+    """`url`: ends in /v1. `settings`: as it was started with."""
+
+    def __init__(self, settings: Settings, gguf: Path | None) -> None:
+        self.settings = settings
+        if settings.ui:
+            # Streamlit blocks its loop here and there, which is not ours to mend.
+            NO_BLOCKING.deactivate()
+        self._gguf = gguf
+        self._listening = socket.socket()
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listening.bind(("127.0.0.1", settings.port))
+        self.port: int = self._listening.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self._started: Future[tuple[asyncio.AbstractEventLoop, Rooms]] = Future()
+        self._server: uvicorn.Server | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._loop, self.rooms = self._started.result(30)
+
+    def client(self, **options: Any) -> OpenAI:
+        return OpenAI(base_url=self.url, api_key=KEY, max_retries=0, **options)
+
+    def on_the_loop(self, doing: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
+        """Run something on the server's own event loop, as its parts do."""
+        return asyncio.run_coroutine_threadsafe(doing(), self._loop).result(30)
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.should_exit = True
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            uvloop.run(self._serve())
+        except BaseException as error:
+            if self._started.done():
+                raise
+            self._started.set_exception(error)
+
+    async def _serve(self) -> None:
+        app = create_server(self.settings, port=self.port, gguf=self._gguf)
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            ws="websockets-sansio",
+            log_config=None,
+            timeout_graceful_shutdown=1,
+        )
+        async with app.router.lifespan_context(app):
+            self._server = _Server(config)
+            self._server.once_listening = lambda: self._started.set_result(
+                (asyncio.get_running_loop(), app.state.rooms)
+            )
+            if not self.settings.ui:
+                NO_BLOCKING.activate()
+            await self._server.serve(sockets=[self._listening])
+
+
+class _Server(uvicorn.Server):
+    once_listening: Callable[[], None] = staticmethod(lambda: None)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.once_listening()
+
+
+@contextmanager
+def running(data: Path, *, gguf: Path | None = None, **settings: Any) -> Generator[Running]:
+    """`settings`: besides, no page, no Ollama, and a key that everybody knows."""
+    chosen: dict[str, Any] = {
+        "port": 0,
+        "data": data,
+        "api_key": KEY,
+        "ui": False,
+        "ollama_url": "",
+        **settings,
+    }
+    server = Running(Settings(**chosen), gguf)
+    try:
+        yield server
+    finally:
+        server.stop()

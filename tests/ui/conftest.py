@@ -1,0 +1,89 @@
+"""A server with the page, and Chromium to look at it."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.running import Running, running
+from tests.ui.looking import Looking
+from xiaozhi.chat_models.scripted import Scripted
+
+OLD_ASSISTANT = "asst_FromOpenAIsDays0000000001"
+
+# Chromium as root, and without its own calls to the outside
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def server(
+    model_server: tuple[Scripted, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """Streamlit allows one app a process: all tests of the page share this one."""
+    with running(
+        tmp_path_factory.mktemp("data"),
+        model_url=model_server[1],
+        ui=True,
+        openai_assistant_id=OLD_ASSISTANT,
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "Chromium is missing: ./test installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def contexts(chromium: Browser) -> dict[str, BrowserContext]:
+    """One a kind of visitor, so that the page's code is loaded once: its state is a tab's own."""
+    return {}
+
+
+@pytest.fixture
+def look(
+    server: Running, chromium: Browser, contexts: dict[str, BrowserContext], model: Scripted
+) -> Iterator[Looking]:
+    """Opens pages; whatever they ask of other origins, or complain of, fails the test."""
+    pages: list[Page] = []
+    troubles: list[str] = []
+
+    def page(**options: Any) -> Page:
+        chosen: dict[str, Any] = {
+            "locale": "zh-CN",
+            "viewport": {"width": 1440, "height": 900},
+            **options,
+        }
+        kind = repr(chosen)
+        if kind not in contexts:
+            contexts[kind] = chromium.new_context(**chosen)
+        page = contexts[kind].new_page()
+        pages.append(page)
+        page.on("request", lambda request: _note(troubles, request.url, server))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        return page
+
+    yield Looking(f"http://127.0.0.1:{server.port}/", page)
+    for opened in pages:
+        opened.close()
+    assert troubles == []
+
+
+def _note(troubles: list[str], url: str, server: Running) -> None:
+    if not url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "blob:")):
+        troubles.append(url)

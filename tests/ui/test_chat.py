@@ -1,0 +1,229 @@
+"""What a person can do with the page, in real Chromium."""
+
+import re
+
+import pytest
+from openai import OpenAI
+from playwright.sync_api import expect
+
+from tests.ui.conftest import OLD_ASSISTANT
+from tests.ui.looking import Looking
+from xiaozhi.chat_models.scripted import Fails, Hangs, Says, Scripted
+
+SLOW = Says([f"字{number} " for number in range(60)], pause=0.05)
+ALL_OF_SLOW = "".join(f"字{number} " for number in range(60)).strip()
+
+
+def test_the_first_question_is_answered_word_by_word(look: Looking, model: Scripted):
+    model.script = [SLOW, Says("再见！")]
+    seen = look()
+    expect(seen.page).to_have_title("小智·Zero")
+    expect(seen.page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(seen.page.get_by_role("heading", name="小智·Zero")).to_be_visible()
+    expect(seen.page.get_by_text("我的私人智能助理")).to_be_visible()
+    expect(seen.composer).to_have_attribute("placeholder", "小智， 你好！")
+    seen.ask("你好")
+    expect(seen.questions).to_have_text("你好")
+    expect(seen.answers.last).to_have_text(re.compile("字1.*▌$", re.DOTALL))
+    seen.says(ALL_OF_SLOW)
+    seen.ask("再见")
+    seen.says("再见！")
+    expect(seen.questions).to_have_count(2)
+    expect(seen.answers).to_have_count(2)
+
+
+def test_an_old_assistant_lives_on_under_its_id(look: Looking, client: OpenAI, model: Scripted):
+    model.script = [Says("在。"), Says("又在了。")]
+    seen = look()
+    seen.ask("还在吗？")
+    seen.says("在。")
+    assistant = client.beta.assistants.retrieve(OLD_ASSISTANT)
+    assert assistant.name == "小智·Zero"
+    client.beta.assistants.delete(OLD_ASSISTANT)
+    seen.ask("现在呢？")
+    # It was deleted under the page's eyes: the words are kept, and the next try makes it anew.
+    expect(seen.page.get_by_text("No assistant found")).to_be_visible()
+    expect(seen.composer).to_have_value("现在呢？")
+    seen.composer.press("Enter")
+    seen.says("又在了。")
+    assert client.beta.assistants.retrieve(OLD_ASSISTANT).id == OLD_ASSISTANT
+
+
+def test_a_reload_shows_the_same_conversation(look: Looking, model: Scripted):
+    model.script = [Says("记住了"), SLOW]
+    seen = look()
+    seen.ask("记住 42")
+    seen.says("记住了")
+    assert re.search(r"\?c=thread_\w+", seen.page.url)
+    seen.page.reload()
+    expect(seen.questions).to_have_text("记住 42")
+    seen.says("记住了")
+    seen.ask("说慢一点")
+    expect(seen.answers.last).to_contain_text("字3")
+    seen.page.reload()
+    expect(seen.answers.last).to_contain_text("▌")
+    seen.says(ALL_OF_SLOW)
+    expect(seen.questions).to_have_count(2)
+
+
+def test_stop_keeps_what_was_said(look: Looking, model: Scripted):
+    model.script = [Says(["啊"] * 2000, pause=0.02), Says("又见面了")]
+    seen = look()
+    seen.ask("一直说")
+    expect(seen.answers.last).to_contain_text("啊啊啊")
+    seen.stop.click()
+    expect(seen.answers.last).to_have_text(re.compile("^啊+■ 已停止$"))
+    expect(seen.stop).to_have_count(0)
+    seen.ask("你好")
+    seen.says("又见面了")
+
+
+@pytest.mark.parametrize(
+    ("locale", "reason"),
+    [("zh-CN", "模型服务拒绝了密钥。"), ("en-US", "The model endpoint refused the key.")],
+)
+def test_a_failed_answer_says_why_and_the_next_one_works(
+    look: Looking, model: Scripted, locale: str, reason: str
+):
+    model.script = [Fails(401, "Incorrect API key"), Says("好了")]
+    seen = look(locale=locale)
+    seen.ask("你好")
+    expect(seen.page.get_by_text(reason)).to_be_visible()
+    expect(seen.page.get_by_text("Incorrect API key")).to_be_visible()
+    seen.ask("现在呢")
+    seen.says("好了")
+
+
+def test_a_failed_answer_can_be_asked_for_again(look: Looking, model: Scripted):
+    model.script = [Says("前半句", finish_reason=None), Says("整句")]
+    seen = look()
+    seen.ask("你好")
+    expect(seen.page.get_by_text("模型在回答中途断开了")).to_be_visible()
+    expect(seen.answers.last).to_contain_text("前半句")
+    seen.button("再试一次").click()
+    seen.says("整句")
+    expect(seen.questions).to_have_count(1)
+
+
+def test_two_tabs_do_not_disturb_each_other(look: Looking, model: Scripted):
+    model.script = [SLOW, Says("我在这里")]
+    one, other = look(), look()
+    one.ask("慢慢说")
+    expect(one.answers.last).to_contain_text("字2")
+    other.ask("你好")
+    other.says("我在这里")
+    expect(other.questions).to_have_text("你好")
+    one.says(ALL_OF_SLOW)
+    expect(one.questions).to_have_text("慢慢说")
+
+
+def test_two_tabs_see_one_answer(look: Looking, model: Scripted):
+    model.script = [SLOW]
+    one = look()
+    one.ask("慢慢说")
+    expect(one.answers.last).to_contain_text("字2")
+    other = look(one.page.url)
+    expect(other.answers.last).to_contain_text("▌")
+    one.page.close()
+    other.says(ALL_OF_SLOW)
+
+
+def test_a_question_meanwhile_waits_its_turn(look: Looking, model: Scripted):
+    model.script = [SLOW, Says("第二个回答")]
+    seen = look()
+    seen.ask("第一问")
+    expect(seen.answers.last).to_contain_text("字2")
+    seen.ask("第二问")
+    expect(seen.page.get_by_text("等这次回答结束后发送")).to_be_visible()
+    seen.says("第二个回答")
+    expect(seen.answers.first).to_have_text(ALL_OF_SLOW)
+    expect(seen.questions).to_have_text(["第一问", "第二问"])
+
+
+def test_a_new_conversation_leaves_the_old_one_in_peace(look: Looking, model: Scripted):
+    model.script = [SLOW, Says("新的")]
+    seen = look()
+    seen.ask("旧的")
+    expect(seen.answers.last).to_contain_text("字2")
+    old = seen.page.url
+    seen.button("新对话").first.click()
+    expect(seen.page.get_by_text("我的私人智能助理")).to_be_visible()
+    expect(seen.questions).to_have_count(0)
+    seen.ask("新的？")
+    seen.says("新的")
+    assert seen.page.url != old
+    look(old).says(ALL_OF_SLOW)
+
+
+def test_a_suggestion_is_asked_with_one_click(look: Looking, model: Scripted):
+    model.script = [Says("我是小智。")]
+    seen = look()
+    seen.button("认识一下").click()
+    expect(seen.questions).to_have_text("用三句话介绍一下你自己")
+    seen.says("我是小智。")
+
+
+def test_a_conversation_that_is_not_there_is_told_so(look: Looking):
+    seen = look(f"{look.address}?c=thread_nowhere")
+    expect(seen.page.get_by_text("这段对话不存在（或已被删除）。")).to_be_visible()
+    seen.page.locator(".st-key-anew button").click()
+    expect(seen.composer).to_be_visible()
+
+
+def test_after_a_thousand_messages_there_is_a_friendly_end(
+    look: Looking, client: OpenAI, model: Scripted
+):
+    said = [{"role": "user", "content": str(number)} for number in range(998)]
+    thread = client.beta.threads.create(messages=said)  # type: ignore[arg-type]  # plain dicts
+    seen = look(f"{look.address}?c={thread.id}")
+    expect(seen.questions).to_have_count(40)
+    seen.button("更早的消息").click()
+    expect(seen.questions).to_have_count(80)
+    seen.ask("最后一问")
+    seen.says("All right.")
+    expect(seen.page.get_by_text("我们已经在这里说了 1,000 条消息")).to_be_visible()
+    expect(seen.composer).to_have_count(0)
+
+
+def test_what_a_model_says_stays_text(look: Looking, model: Scripted):
+    hostile = (
+        "好的~ 没问题~ $5 和 $10，:red[不红] :smile: "
+        "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'> "
+        "![小图](https://example.com/pixel.png)"
+    )
+    model.script = [Says([hostile])]
+    seen = look()
+    seen.ask("<b>粗</b> **不粗**")
+    expect(seen.questions).to_have_text("<b>粗</b> **不粗**")
+    shown = re.compile(r"好的~ 没问题~ \$5 和 \$10，:red\[不红\] :.?smile:")
+    expect(seen.answers.last).to_contain_text(shown)
+    expect(seen.answers.last).to_contain_text("<script>")
+    expect(seen.answers.last.locator("img, script, del, b")).to_have_count(0)
+    assert seen.page.evaluate("window.hacked") is None
+
+
+def test_a_hanging_model_shows_that_it_thinks_and_can_be_stopped(look: Looking, model: Scripted):
+    model.script = [Hangs(), Says("好")]
+    seen = look()
+    seen.ask("在吗")
+    expect(seen.page.get_by_text("正在思考…")).to_be_visible()
+    seen.stop.click()
+    expect(seen.stop).to_have_count(0)
+    seen.ask("在吗")
+    seen.says("好")
+
+
+def test_the_page_speaks_english_too(look: Looking, model: Scripted):
+    seen = look(locale="en-US")
+    expect(seen.page.locator("html")).to_have_attribute("lang", "en")
+    expect(seen.page.get_by_text("My private assistant")).to_be_visible()
+    expect(seen.composer).to_have_attribute("placeholder", "Hello, Zero!")
+    seen.ask("hello")
+    seen.says("All right.")
+
+
+def test_the_page_fits_a_phone(look: Looking, model: Scripted):
+    seen = look(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    seen.ask("你好")
+    seen.says("All right.")
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390

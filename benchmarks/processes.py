@@ -1,0 +1,64 @@
+"""The server and the scripted model as processes of their own, as in real life."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+KEY = "benchmark-key"
+READY_WITHIN = 60.0  # s
+
+
+@contextmanager
+def process(*arguments: str, **environment: str) -> Generator[subprocess.Popen[bytes]]:
+    """`python -m` with `arguments`, ended at the end."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", *arguments], env={**os.environ, **environment}
+    )
+    try:
+        yield started
+    finally:
+        started.terminate()
+        started.wait()
+
+
+@contextmanager
+def scripted_model(port: int, *, words: int = 200, pause: float = 0.0) -> Generator[str]:
+    """A model that says `words` words, `pause` s apart. Yields its base URL."""
+    options = ["--port", str(port), "--words", str(words), "--pause", str(pause)]
+    with process("xiaozhi.chat_models.scripted", *options):
+        url = f"http://127.0.0.1:{port}/v1"
+        wait_for(f"{url}/models")
+        yield url
+
+
+@contextmanager
+def server(
+    port: int, model_url: str, *options: str, data: Path | None = None
+) -> Generator[subprocess.Popen[bytes]]:
+    """The real server on SQLite; API only unless `options` say otherwise. Yields its process."""
+    with ExitStack() as stack:
+        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        flags = ["--port", str(port), "--data", str(folder), "--model-url", model_url]
+        flags += ["--ollama-url", ""]
+        started = stack.enter_context(
+            process("xiaozhi", "serve", *flags, *options, XIAOZHI_API_KEY=KEY)
+        )
+        wait_for(f"http://127.0.0.1:{port}/health/ready")
+        yield started
+
+
+def wait_for(url: str) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise TimeoutError(url)

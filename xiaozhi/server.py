@@ -68,8 +68,11 @@ def api_key(settings: Settings) -> str:
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            # Never half-written: an empty key would lock everybody out.
+            new = path.with_suffix(".new")
+            with open(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
                 file.write(f"xz-{secrets.token_urlsafe(32)}")
+            new.replace(path)
         return path.read_text().strip()
     except OSError as error:
         raise CannotStart(

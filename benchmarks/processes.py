@@ -13,6 +13,14 @@ from pathlib import Path
 KEY = "benchmark-key"
 READY_WITHIN = 60.0  # s
 
+# How the plain Streamlit page is run: on this machine only, and quietly
+PLAIN = (
+    "--server.address=127.0.0.1",
+    "--server.headless=true",
+    "--browser.gatherUsageStats=false",
+    "--logger.level=error",
+)
+
 
 @contextmanager
 def process(*arguments: str, **environment: str) -> Generator[subprocess.Popen[bytes]]:

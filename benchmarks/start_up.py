@@ -17,7 +17,7 @@ from contextlib import ExitStack
 import psutil
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.processes import process, scripted_model, server, wait_for
+from benchmarks.processes import PLAIN, process, scripted_model, server, wait_for
 from tests.ui.conftest import FLAGS
 
 STARTS = 5
@@ -58,7 +58,7 @@ def main() -> None:
                 time.sleep(1)
                 found.setdefault("memory with the page, MB", []).append(memory(ours.pid))
             began = time.monotonic()
-            options = ["--server.port=9032", "--server.headless=true", "--logger.level=error"]
+            options = ["--server.port=9032", *PLAIN]
             plain = os.path.join(os.path.dirname(__file__), "plain_page.py")
             with process("streamlit", "run", plain, *options, MODEL_URL=model) as peer:
                 wait_for("http://127.0.0.1:9032/_stcore/health")

@@ -32,6 +32,8 @@ def main() -> None:
     params.cpuparams.n_threads = options["threads"]
     params.cpuparams_batch.n_threads = options["threads"]
     params.cache_ram_mib = options["cache_mib"]
+    for name, value in options["sampling"].items():
+        setattr(params.sampling, name, value)
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [os.environ.pop("XIAOZHI_MODEL_KEY")]

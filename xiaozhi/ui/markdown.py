@@ -16,6 +16,7 @@ _MONEY = re.compile(r"^\$[\d.,]+[^\\^_{}=]*\$$")
 _SINGLE_TILDE = re.compile(r"(?<!~)~(?!~)")
 _DIRECTIVE = re.compile(r":(?=[a-z0-9_+/-]+\[)", re.IGNORECASE)
 _EMOJI = re.compile(r":(?=[a-z0-9_+/-]+:)", re.IGNORECASE)
+_LINE_END = re.compile(r"(?<=\S)[ \t]*\n(?=[^\n])")
 _JOINER = "\u2060"  # seen by nobody; after a colon it keeps a word from becoming an emoji
 
 
@@ -37,6 +38,8 @@ def _prose(text: str) -> str:
 
 
 def _plain(text: str) -> str:
+    # Where a model ends a line, as in a poem, it means it.
+    text = _LINE_END.sub("  \n", text)
     text = text.replace("$", r"\$")
     text = _SINGLE_TILDE.sub(r"\\~", text)
     text = _DIRECTIVE.sub(r"\\:", text)

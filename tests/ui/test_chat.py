@@ -66,6 +66,40 @@ def test_a_reload_shows_the_same_conversation(look: Looking, model: Scripted):
     expect(seen.questions).to_have_count(2)
 
 
+LINES = [f"第 {number} 行\n\n" for number in range(60)]
+AT_THE_END = """() => {
+    const main = document.querySelector('[data-testid="stMain"]');
+    const isLong = main.scrollHeight > 1.5 * main.clientHeight;
+    return isLong && main.scrollHeight - main.scrollTop - main.clientHeight < 5;
+}"""
+
+
+def test_the_end_stays_in_view_unless_somebody_scrolls_up(look: Looking, model: Scripted):
+    model.script = [Says(LINES, pause=0.02), Says(LINES, pause=0.05)]
+    seen = look()
+    to_end = seen.page.get_by_role("button", name="回到最新")
+    seen.ask("说六十行")
+    seen.page.wait_for_function(AT_THE_END)
+    expect(seen.answers.last).to_contain_text("第 59 行")
+    expect(seen.stop).to_have_count(0)
+    assert seen.page.evaluate(AT_THE_END)
+    seen.page.reload()
+    expect(seen.answers.last).to_contain_text("第 59 行")
+    seen.page.wait_for_function(AT_THE_END)
+    expect(to_end).to_be_hidden()
+    seen.ask("再来六十行")
+    expect(seen.answers.last).to_contain_text("第 5 行")
+    seen.page.mouse.move(700, 400)
+    seen.page.mouse.wheel(0, -1500)
+    expect(to_end).to_be_visible()
+    expect(seen.answers.last).to_contain_text("第 30 行")
+    assert not seen.page.evaluate(AT_THE_END)
+    to_end.click()
+    expect(to_end).to_be_hidden()
+    seen.says("".join(LINES).replace("\n\n", " ").strip())
+    assert seen.page.evaluate(AT_THE_END)
+
+
 def test_stop_keeps_what_was_said(look: Looking, model: Scripted):
     model.script = [Says(["啊"] * 2000, pause=0.02), Says("又见面了")]
     seen = look()

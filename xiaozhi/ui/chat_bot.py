@@ -38,7 +38,7 @@ class ChatBot:
         st.logo(_static("logo.svg"), size="large", icon_image=_static("icon.svg"))
         with st.sidebar:
             st.button(
-                _("New conversation"),
+                _("New chat"),
                 icon=":material/edit_square:",
                 key="new",
                 width="stretch",
@@ -62,7 +62,7 @@ class ChatBot:
             conversation = talk.loaded(thread_id, st.session_state.get("window", WINDOW))
         except NotFoundError:
             st.info(_("This conversation is not there (any more)."), icon=":material/search_off:")
-            st.button(_("New conversation"), key="anew", on_click=_begin_anew)
+            st.button(_("New chat"), key="anew", on_click=_begin_anew)
         except APIError as error:
             st.error(explained(error), icon=":material/cloud_off:")
             st.button(_("Try again"), key="reload")
@@ -308,7 +308,7 @@ def _suggestions() -> list[tuple[str, str, str]]:
         ("waving_hand", _("Get acquainted"), _("Introduce yourself in three sentences")),
         ("edit_note", _("Write something"), _("Write a short poem about autumn")),
         ("code", _("Explain code"), _("Write bubble sort in Python and explain it")),
-        ("translate", _("Translate"), _("Translate into Chinese: The early bird catches the worm")),
+        ("translate", _("Translate"), _("Into Chinese: The early bird catches the worm")),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The HTML around the page, which Streamlit keeps to itself: title, language, style sheet."""
+"""The HTML around the page, which Streamlit keeps to itself: title, language, style and scrolling."""
 
 import hashlib
 from pathlib import Path
@@ -15,9 +15,9 @@ class Shell:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        style = hashlib.sha256((STATIC / "zero.css").read_bytes()).hexdigest()[:12]
         self._head = (
-            f'<link rel="stylesheet" href="./app/static/zero.css?{style}">'
+            f'<link rel="stylesheet" href="{_address("zero.css")}">'
+            f'<script src="{_address("scroll.js")}" defer></script>'
             '<link rel="manifest" href="./app/static/manifest.json">'
             '<meta name="theme-color" content="#3B5BDB">'
         ).encode()
@@ -56,6 +56,12 @@ class Shell:
         html = html.replace(b'<html lang="en">', f'<html lang="{language}">'.encode(), 1)
         html = html.replace(b"<title>Streamlit</title>", f"<title>{TITLE}</title>".encode(), 1)
         return html.replace(b"</head>", self._head + b"</head>", 1)
+
+
+def _address(name: str) -> str:
+    """Another one for each content: a browser keeps what it has fetched."""
+    content = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"./app/static/{name}?{content}"
 
 
 def _is_page(scope: Scope) -> bool:

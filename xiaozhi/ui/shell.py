@@ -1,4 +1,4 @@
-"""The HTML around the page, which Streamlit keeps to itself: title, language, style and scrolling."""
+"""The HTML around the page, which Streamlit keeps to itself: title, language, style, scrolling."""
 
 import hashlib
 from pathlib import Path

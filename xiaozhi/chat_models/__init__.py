@@ -2,7 +2,15 @@
 
 from xiaozhi.chat_models.built_in import BuiltIn
 from xiaozhi.chat_models.catalog import Catalog
-from xiaozhi.chat_models.chat_model import ChatModel, ChatRequest, Piece
+from xiaozhi.chat_models.chat_model import CallPiece, ChatModel, ChatRequest, Piece
 from xiaozhi.chat_models.openai_compatible import OpenAICompatible
 
-__all__ = ["BuiltIn", "Catalog", "ChatModel", "ChatRequest", "OpenAICompatible", "Piece"]
+__all__ = [
+    "BuiltIn",
+    "CallPiece",
+    "Catalog",
+    "ChatModel",
+    "ChatRequest",
+    "OpenAICompatible",
+    "Piece",
+]

@@ -43,13 +43,31 @@ class ChatRequest:
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
+@dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A part of a function call. `index`: which call of this answer, from 0 on.
+
+    `name`: only in the call's first piece. `arguments`: JSON text, to be joined.
+    """
+
+    index: int
+    name: str | None
+    arguments: str
+
+
 @dataclass(slots=True)
 class Piece:
-    """What one read from the model brought; texts that arrived together are joined."""
+    """What one read from the model brought; texts that arrived together are joined.
+
+    `count`: of the chunks that it came in; none of them holds less than a token.
+    """
 
     text: str = ""
+    refusal: str = ""
+    calls: list[CallPiece] = field(default_factory=list[CallPiece])
     finish_reason: str | None = None
     usage: CompletionUsage | None = None
+    count: int = 0
 
 
 class ChatModel(Protocol):

@@ -151,15 +151,16 @@ class OpenAICompatible:
 async def _pieces(response: aiohttp.ClientResponse) -> AsyncGenerator[Piece]:
     rest = b""
     finished = False
+    numbers = wire.CallNumbers()
     async for data in response.content.iter_any():
         lines = (rest + data).split(b"\n")
         rest = lines.pop()
         piece = Piece()
         for line in lines:
             if line.startswith(b"data:"):
-                done = wire.take(line[5:].strip(), piece)
+                done = wire.take(line[5:].strip(), piece, numbers)
                 finished = finished or done or piece.finish_reason is not None
-        if piece.text or piece.finish_reason or piece.usage:
+        if piece.count or piece.finish_reason or piece.usage:
             yield piece
     if not finished:
         raise ModelFailed(chat_model.BROKE_OFF)

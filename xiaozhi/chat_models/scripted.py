@@ -35,8 +35,46 @@ class Says:
     think: float = 0.0
     finish_reason: str | None = "stop"
 
-    def pieces(self) -> Sequence[str]:
-        return re.findall(r"\s*\S+|\s+", self.text) if isinstance(self.text, str) else self.text
+    def deltas(self) -> Sequence[dict[str, Any]]:
+        text = self.text
+        pieces = re.findall(r"\s*\S+|\s+", text) if isinstance(text, str) else text
+        return [{"content": piece} for piece in pieces]
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Calls functions. `calls`: (name, arguments as JSON), told in small chunks.
+
+    `text`: said before, in the same answer. `pause`: s before each chunk.
+    """
+
+    calls: Sequence[tuple[str, str]]
+    text: str = ""
+    pause: float = 0.0
+    finish_reason: str = "tool_calls"
+
+    def deltas(self) -> Sequence[dict[str, Any]]:
+        found: list[dict[str, Any]] = [{"content": self.text}] if self.text else []
+        for index, (name, arguments) in enumerate(self.calls):
+            call = {"id": f"call_{index}", "type": "function", "index": index}
+            found.append({"tool_calls": [{**call, "function": {"name": name, "arguments": ""}}]})
+            found += [
+                {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+                for piece in re.findall(r".{1,5}", arguments)
+            ]
+        return found
+
+
+@dataclass(frozen=True)
+class Refuses:
+    """Declines in a part of its own, as OpenAI's models do with a JSON schema."""
+
+    text: str
+    pause: float = 0.0
+    finish_reason: str = "stop"
+
+    def deltas(self) -> Sequence[dict[str, Any]]:
+        return [{"refusal": piece} for piece in re.findall(r"\s*\S+", self.text)]
 
 
 @dataclass(frozen=True)
@@ -56,7 +94,7 @@ class Hangs:
     seconds: float = 3600.0
 
 
-Line = Says | Fails | Hangs
+Line = Says | Calls | Refuses | Fails | Hangs
 
 
 class Scripted:
@@ -118,17 +156,18 @@ class Scripted:
             case Hangs():
                 await asyncio.sleep(line.seconds)
                 return JSONResponse({"error": {"message": "hung"}}, 500)
-            case Says():
+            case Says() | Calls() | Refuses():
                 return StreamingResponse(_spoken(line, body), media_type="text/event-stream")
 
 
-async def _spoken(line: Says, body: dict[str, Any]) -> AsyncIterator[bytes]:
-    await asyncio.sleep(line.think)
-    pieces = line.pieces()
-    for piece in pieces:
+async def _spoken(line: Says | Calls | Refuses, body: dict[str, Any]) -> AsyncIterator[bytes]:
+    if isinstance(line, Says):
+        await asyncio.sleep(line.think)
+    deltas = line.deltas()
+    for delta in deltas:
         if line.pause:
             await asyncio.sleep(line.pause)
-        yield _chunk(body, [{"index": 0, "delta": {"content": piece}, "finish_reason": None}])
+        yield _chunk(body, [{"index": 0, "delta": delta, "finish_reason": None}])
     if line.finish_reason is None:
         return
     yield _chunk(body, [{"index": 0, "delta": {}, "finish_reason": line.finish_reason}])
@@ -136,8 +175,8 @@ async def _spoken(line: Says, body: dict[str, Any]) -> AsyncIterator[bytes]:
         prompt = sum(len(str(message["content"]).split()) for message in body["messages"])
         usage = {
             "prompt_tokens": prompt,
-            "completion_tokens": len(pieces),
-            "total_tokens": prompt + len(pieces),
+            "completion_tokens": len(deltas),
+            "total_tokens": prompt + len(deltas),
         }
         yield _chunk(body, [], usage=usage)
     yield b"data: [DONE]\n\n"

@@ -12,7 +12,7 @@ from openai.types import CompletionUsage
 from pydantic import ValidationError
 
 from xiaozhi.chat_models import chat_model
-from xiaozhi.chat_models.chat_model import Piece
+from xiaozhi.chat_models.chat_model import CallPiece, Piece
 from xiaozhi.errors import LastErrorCode, ModelFailed
 
 Object = Mapping[str, Any]
@@ -27,10 +27,45 @@ _BY_STATUS: Mapping[int, tuple[str, LastErrorCode]] = {
 }
 
 
-def take(data: bytes, piece: Piece) -> bool:
+class CallNumbers:
+    """Numbers the function calls of one answer from 0 on; servers do so each in its own way.
+
+    OpenAI's: each chunk says the `index`, the first one the id and the name too. Others leave the
+    index out, give each call the same one (an older Ollama), or repeat id and name in each chunk.
+    """
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, int] = {}
+        self._by_index: dict[int, int] = {}
+        self._count = 0
+
+    def piece(self, entry: Object) -> CallPiece:
+        """`entry`: of `tool_calls`, in a chunk or in a whole answer."""
+        function = as_object(entry.get("function"))
+        id, index, name = entry.get("id"), entry.get("index"), function.get("name")
+        arguments = function.get("arguments") or ""
+        if not isinstance(arguments, str):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        known = self._by_id.get(id) if id else None
+        if known is None and not (name and id):
+            known = self._by_index.get(index) if isinstance(index, int) else self._last(name)
+        number = self._count if known is None else known
+        if known is None:
+            self._count += 1
+        if id:
+            self._by_id[id] = number
+        if isinstance(index, int):
+            self._by_index[index] = number
+        return CallPiece(number, str(name or "") if known is None else None, arguments)
+
+    def _last(self, name: str | None) -> int | None:
+        return None if name or not self._count else self._count - 1
+
+
+def take(data: bytes, piece: Piece, numbers: CallNumbers) -> bool:
     """Add one event of a stream to what this read brought; True for the last one.
 
-    Raises ModelFailed.
+    `numbers`: of the answer that the event belongs to. Raises ModelFailed.
     """
     if data == b"[DONE]":
         return True
@@ -41,7 +76,7 @@ def take(data: bytes, piece: Piece) -> bool:
     if "error" in chunk:
         raise _failed_in_stream(chunk["error"])
     for choice in as_objects(chunk.get("choices")):
-        piece.text += as_object(choice.get("delta")).get("content") or ""
+        _said(as_object(choice.get("delta")), piece, numbers)
         piece.finish_reason = choice.get("finish_reason") or piece.finish_reason
     if chunk.get("usage"):
         piece.usage = _usage(chunk["usage"])
@@ -52,12 +87,21 @@ def whole(completion: Any) -> Piece:
     """An answer in one piece, from a server that does not stream. Raises ModelFailed."""
     found = as_object(completion)
     for choice in as_objects(found.get("choices")):
-        return Piece(
-            text=as_object(choice.get("message")).get("content") or "",
-            finish_reason=choice.get("finish_reason") or "stop",
-            usage=_usage(found.get("usage")),
+        piece = Piece(
+            finish_reason=choice.get("finish_reason") or "stop", usage=_usage(found.get("usage"))
         )
+        _said(as_object(choice.get("message")), piece, CallNumbers())
+        return piece
     raise ModelFailed(chat_model.FAILED, "it sent no answer")
+
+
+def _said(delta: Object, piece: Piece, numbers: CallNumbers) -> None:
+    content, refusal = delta.get("content"), delta.get("refusal")
+    calls = as_objects(delta.get("tool_calls"))
+    piece.text += content if isinstance(content, str) else ""
+    piece.refusal += refusal if isinstance(refusal, str) else ""
+    piece.calls += [numbers.piece(entry) for entry in calls]
+    piece.count += 1 if content or refusal or calls else 0
 
 
 def models(found: Any) -> list[Object]:

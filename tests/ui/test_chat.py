@@ -1,6 +1,7 @@
 """What a person can do with the page, in real Chromium."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from openai import OpenAI
@@ -163,7 +164,8 @@ def test_two_tabs_see_one_answer(look: Looking, model: Scripted):
 
 
 def test_a_question_meanwhile_waits_its_turn(look: Looking, model: Scripted):
-    model.script = [SLOW, Says("第二个回答")]
+    # Slow enough for a busy machine: the second question must be typed before its end.
+    model.script = [replace(SLOW, pause=0.15), Says("第二个回答")]
     seen = look()
     seen.ask("第一问")
     expect(seen.answers.last).to_contain_text("字2")

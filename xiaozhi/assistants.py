@@ -1,5 +1,6 @@
 """Assistants: how a request becomes an object."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from openai.types.beta import Assistant
@@ -7,7 +8,7 @@ from openai.types.beta import Assistant
 from xiaozhi import store
 from xiaozhi.errors import InvalidRequest
 from xiaozhi.ids import new_id
-from xiaozhi.requests import CreateAssistant, ModifyAssistant
+from xiaozhi.requests import AnyTool, CreateAssistant, FunctionTool, ModifyAssistant
 from xiaozhi.store import Connection, changed
 
 
@@ -22,7 +23,7 @@ def new_assistant(request: CreateAssistant, at: int) -> Assistant:
             "description": request.description,
             "model": request.model,
             "instructions": request.instructions,
-            "tools": [],
+            "tools": kept_tools(request.tools),
             "top_p": 1.0 if request.top_p is None else request.top_p,
             "temperature": 1.0 if request.temperature is None else request.temperature,
             "reasoning_effort": request.reasoning_effort,
@@ -44,6 +45,12 @@ def add_assistant(connection: Connection, assistant: Assistant) -> None:
 def modified_assistant(assistant: Assistant, request: ModifyAssistant) -> Assistant:
     """Only the given fields change; lists and maps are replaced whole."""
     given: dict[str, Any] = request.given()
-    given.pop("tools", None)
     given.pop("tool_resources", None)
+    if "tools" in given:
+        given["tools"] = kept_tools(request.tools)
     return changed(assistant, given)
+
+
+def kept_tools(tools: Iterable[AnyTool]) -> list[dict[str, Any]]:
+    """The functions among them; the built-in tools are refused before (`api/not_yet.py`)."""
+    return [tool.kept() for tool in tools if isinstance(tool, FunctionTool)]

@@ -69,6 +69,12 @@ class Events:
         found = self._topics.get(topic)
         return None if found is None else len(found.frames)
 
+    def stretch(self, topic: str) -> int:
+        """The number of the frame where the stretch begins that was told last; 0 if unknown."""
+        found = self._topics.get(topic)
+        stops = [at for at in found.stops if at < len(found.frames)] if found else []
+        return stops[-1] if stops else 0
+
     def edition(self, topic: str) -> str:
         """Which telling of `topic` this is: numbers of frames mean something within it alone."""
         return self._topics[topic].edition
@@ -112,13 +118,12 @@ class Events:
             return
         first = start
         while True:
-            end = len(found.frames)
-            if not whole:
-                end = next((stop for stop in found.stops if stop > start), end)
+            stop = None if whole else next((at for at in found.stops if at > first), None)
+            end = len(found.frames) if stop is None else stop
             if end > start:
                 yield start, found.frames[start:end]
                 start = end
-            elif found.closed or (not whole and start > first and start in found.stops):
+            elif stop is not None or found.closed:
                 return
             else:
                 await found.next_frame(idle)

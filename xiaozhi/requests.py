@@ -114,6 +114,15 @@ class FunctionTool(Body):
     type: Literal["function"]
     function: FunctionDefinition
 
+    def kept(self) -> dict[str, Any]:
+        """As assistants and runs show it, with the API's defaults (contract 4)."""
+        function: dict[str, Any] = {
+            "parameters": {"type": "object", "properties": {}},
+            "strict": False,
+            **self.function.given(),
+        }
+        return {"type": "function", "function": function}
+
 
 AnyTool = Annotated[
     CodeInterpreterTool | FileSearchTool | FunctionTool, Field(discriminator="type")
@@ -342,3 +351,13 @@ class CreateThreadAndRun(RunSettings):
 
 class ModifyRun(Body):
     metadata: Metadata = Field(default_factory=dict[str, str])
+
+
+class ToolOutput(Body):
+    tool_call_id: str
+    output: str | None = None
+
+
+class SubmitToolOutputs(Body):
+    tool_outputs: list[ToolOutput]
+    stream: bool = False

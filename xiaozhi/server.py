@@ -94,7 +94,7 @@ async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) ->
     events = Events()
     dispatcher = InProcess()
     runs = Runs(opened, events, catalog, dispatcher, expires_after=settings.run_expires_after)
-    stack.push_async_callback(dispatcher.close)
+    stack.push_async_callback(runs.close)
     return Rooms(opened, events, catalog, runs)
 
 

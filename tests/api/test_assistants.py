@@ -88,11 +88,33 @@ def test_an_assistant_can_be_made_under_a_given_id(client: OpenAI):
     assert refused.value.code == "already_exists"
 
 
-@pytest.mark.parametrize(
-    "tool", ["code_interpreter", "file_search", {"type": "function", "function": {"name": "f"}}]
-)
-def test_tools_are_refused_until_they_are_there(client: OpenAI, tool: Any):
-    tools: Any = [{"type": tool} if isinstance(tool, str) else tool]
+def test_a_function_is_shown_with_its_defaults(client: OpenAI):
+    tools: Any = [{"type": "function", "function": {"name": "now"}}]
+    made = client.beta.assistants.create(model="scripted", tools=tools)
+    assert made.to_dict()["tools"] == [
+        {
+            "type": "function",
+            "function": {
+                "name": "now",
+                "parameters": {"type": "object", "properties": {}},
+                "strict": False,
+            },
+        }
+    ]
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
+    function = {"name": "w", "description": "d", "parameters": parameters, "strict": True}
+    changed = client.beta.assistants.update(
+        made.id,
+        tools=[{"type": "function", "function": function}],  # type: ignore[list-item]  # a plain dict
+    )
+    assert changed.to_dict()["tools"] == [{"type": "function", "function": function}]
+    assert client.beta.assistants.update(made.id, name="still").tools == changed.tools
+    assert client.beta.assistants.update(made.id, tools=[]).tools == []
+
+
+@pytest.mark.parametrize("tool", ["code_interpreter", "file_search"])
+def test_built_in_tools_are_refused_until_they_are_there(client: OpenAI, tool: str):
+    tools: Any = [{"type": tool}]
     with pytest.raises(BadRequestError, match="not available on this server yet") as refused:
         client.beta.assistants.create(model="scripted", tools=tools)
     assert refused.value.param == "tools"

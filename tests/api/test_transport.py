@@ -134,7 +134,7 @@ def test_what_is_not_there_is_told_in_the_shape_of_the_api(server: Running):
         ("GET", "/v1/nowhere", 404),
         ("GET", "/v1/files", 404),
         ("GET", "/v1/vector_stores", 404),
-        ("POST", "/v1/threads/t/runs/r/submit_tool_outputs", 404),
+        ("POST", "/v1/vector_stores", 404),
         ("PUT", "/v1/threads", 405),
         ("GET", "/v1/threads/x/y/z", 404),
     ):

@@ -2,13 +2,14 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import OpenAI
 from openai.types.beta.threads import Run
 
 from tests.process.processes import Process, started
-from xiaozhi.chat_models.scripted import Says, Scripted
+from xiaozhi.chat_models.scripted import Calls, Says, Scripted
 
 SLOW = Says([f"{number} " for number in range(100)], pause=0.05)
 
@@ -124,6 +125,75 @@ def test_a_run_that_was_left_too_long_expires(
         [message, _] = client.beta.threads.messages.list(run.thread_id).data
         assert message.incomplete_details
         assert message.incomplete_details.reason == "run_expired"
+
+
+WEATHER: Any = {"type": "function", "function": {"name": "weather"}}
+
+
+def test_a_run_that_waits_for_its_client_waits_on_after_a_restart(
+    tmp_path: Path, model: Scripted, model_server: tuple[Scripted, str]
+):
+    model.script = [Calls([("weather", "{}")], text="Let me look."), Says("Sunny.")]
+    flags = ["--no-ui", "--model-url", model_server[1]]
+    with started(tmp_path, *flags) as server:
+        client = server.client()
+        assistant = client.beta.assistants.create(model="scripted", tools=[WEATHER])
+        run = client.beta.threads.create_and_run_poll(
+            assistant_id=assistant.id,
+            thread={"messages": [{"role": "user", "content": "weather?"}]},
+            poll_interval_ms=20,
+        )
+        server.kill()
+    with started(tmp_path, *flags, port=server.port):
+        run = client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
+        assert run.required_action
+        [call] = run.required_action.submit_tool_outputs.tool_calls
+        events = list(
+            client.beta.threads.runs.submit_tool_outputs(
+                run.id,
+                thread_id=run.thread_id,
+                tool_outputs=[{"tool_call_id": call.id, "output": "18"}],
+                stream=True,
+            )
+        )
+        assert events[0].event == "thread.run.step.completed"
+        assert events[-1].event == "thread.run.completed"
+        assert texts(client, run.thread_id) == ["weather?", "Let me look.", "Sunny."]
+        assert model.requests[-1]["messages"][-1]["content"] == "18"
+
+
+@pytest.mark.parametrize("again", ["says", "calls"])
+def test_a_turn_that_was_interrupted_is_done_again_and_leaves_nothing_behind(
+    tmp_path: Path, model: Scripted, model_server: tuple[Scripted, str], again: str
+):
+    long = '{"city": "' + "x" * 500 + '"}'
+    second = Says("Sunny.") if again == "says" else Calls([("weather", "{}")])
+    model.script = [Calls([("weather", long)], text="Let me look.", pause=0.05), second]
+    flags = ["--no-ui", "--model-url", model_server[1]]
+    with started(tmp_path, *flags) as server:
+        client = server.client()
+        assistant = client.beta.assistants.create(model="scripted", tools=[WEATHER])
+        run = client.beta.threads.create_and_run(
+            assistant_id=assistant.id,
+            thread={"messages": [{"role": "user", "content": "weather?"}]},
+        )
+        deadline = time.monotonic() + 10
+        while len(client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id).data) < 2:
+            assert time.monotonic() < deadline
+        server.kill()
+    with started(tmp_path, *flags, port=server.port):
+        run = poll(client, run)
+        steps = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id).data
+        if again == "says":
+            assert run.status == "completed"
+            assert texts(client, run.thread_id) == ["weather?", "Sunny."]
+            assert [(step.type, step.status) for step in steps] == [
+                ("message_creation", "completed")
+            ]
+        else:
+            assert run.status == "requires_action"
+            assert texts(client, run.thread_id) == ["weather?"]
+            assert [(step.type, step.status) for step in steps] == [("tool_calls", "in_progress")]
 
 
 def test_an_endpoint_that_is_down_fails_the_run_and_not_the_server(tmp_path: Path):

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 
 from xiaozhi.chat_models import Catalog
 from xiaozhi.events import Events
 from xiaozhi.runs import Runs
 from xiaozhi.store import PageWanted, Store
+
+Included = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 
 
 @dataclass(frozen=True)
@@ -34,5 +36,20 @@ async def _page_wanted(
     return PageWanted(limit, order, after, before)
 
 
+async def _is_retry(x_stainless_retry_count: Annotated[str, Header()] = "0") -> bool:
+    """Whether the SDK sends this request again, after a lost connection."""
+    return x_stainless_retry_count not in ("", "0")
+
+
+async def _include(
+    several: Annotated[list[Included], Query(alias="include[]")] = [],  # noqa: B006  # a dependency
+    one: Annotated[list[Included], Query(alias="include")] = [],  # noqa: B006
+) -> list[str]:
+    """What to add to an answer (contract 8): the one value that there is."""
+    return [*several, *one]
+
+
+IsRetry = Annotated[bool, Depends(_is_retry)]
+WhatToInclude = Annotated[list[str], Depends(_include)]
 TheRooms = Annotated[Rooms, Depends(_rooms)]
 ThePage = Annotated[PageWanted, Depends(_page_wanted)]

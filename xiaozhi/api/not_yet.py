@@ -9,22 +9,34 @@ from xiaozhi.requests import (
     CreateRun,
     CreateThread,
     CreateThreadAndRun,
+    FunctionTool,
     ImageFilePart,
+    ToolChoice,
+    ToolResources,
 )
-
-# Tools, and what they work on: the next things to come
-_FIELDS = ("tools", "tool_resources", "attachments")
 
 
 def refuse_what_is_not_there(request: Body) -> None:
-    """Raises InvalidRequest where the request wants tools or files."""
+    """Raises InvalidRequest where the request wants built-in tools or files."""
     for body in _bodies(request):
-        for name in _FIELDS:
-            if getattr(body, name, None):
-                raise _not_yet(name)
-        content = body.content if isinstance(body, CreateMessage) else ()
-        if any(isinstance(part, ImageFilePart) for part in content):
-            raise _not_yet("content")
+        for field in _wanted(body):
+            words = f"'{field}': built-in tools and files are not available on this server yet."
+            raise InvalidRequest(words, param=field)
+
+
+def _wanted(body: Body) -> Iterable[str]:
+    if not all(isinstance(tool, FunctionTool) for tool in getattr(body, "tools", None) or ()):
+        yield "tools"
+    resources: ToolResources | None = getattr(body, "tool_resources", None)
+    if resources and any(of_tool and of_tool.given() for _, of_tool in resources):
+        yield "tool_resources"
+    if isinstance(getattr(body, "tool_choice", None), ToolChoice):
+        yield "tool_choice"
+    if isinstance(body, CreateMessage):
+        if body.attachments:
+            yield "attachments"
+        if any(isinstance(part, ImageFilePart) for part in body.content):
+            yield "content"
 
 
 def _bodies(request: Body) -> Iterable[Body]:
@@ -39,8 +51,3 @@ def _bodies(request: Body) -> Iterable[Body]:
             yield from request.additional_messages
         case _:
             return
-
-
-def _not_yet(field: str) -> InvalidRequest:
-    words = f"'{field}': tools and files are not available on this server yet."
-    return InvalidRequest(words, param=field)

@@ -7,10 +7,16 @@ from openai.types.beta.threads import Run
 
 from xiaozhi import store
 from xiaozhi.api import answers
-from xiaozhi.api.dependencies import Rooms, ThePage, TheRooms
+from xiaozhi.api.dependencies import IsRetry, Rooms, ThePage, TheRooms, WhatToInclude
 from xiaozhi.api.event_stream import EventStream, NumberedEventStream, told
 from xiaozhi.api.not_yet import refuse_what_is_not_there
-from xiaozhi.requests import CreateRun, CreateThreadAndRun, ModifyRun, RunSettings
+from xiaozhi.requests import (
+    CreateRun,
+    CreateThreadAndRun,
+    ModifyRun,
+    RunSettings,
+    SubmitToolOutputs,
+)
 from xiaozhi.store import Connection, Page, written
 
 router = APIRouter(prefix="/threads", tags=["Runs"])
@@ -19,13 +25,19 @@ router = APIRouter(prefix="/threads", tags=["Runs"])
 @router.post("/runs")
 async def create_with_thread(request: CreateThreadAndRun, rooms: TheRooms) -> Response:
     refuse_what_is_not_there(request)
-    return _created(await rooms.runs.create_with_thread(request), request, rooms)
+    return _told(await rooms.runs.create_with_thread(request), request, rooms)
 
 
 @router.post("/{thread_id}/runs")
-async def create(thread_id: str, request: CreateRun, rooms: TheRooms) -> Response:
+async def create(
+    thread_id: str,
+    request: CreateRun,
+    rooms: TheRooms,
+    again: IsRetry,
+    _include: WhatToInclude,
+) -> Response:
     refuse_what_is_not_there(request)
-    return _created(await rooms.runs.create(thread_id, request), request, rooms)
+    return _told(await rooms.runs.create(thread_id, request, again=again), request, rooms)
 
 
 @router.get("/{thread_id}/runs")
@@ -59,8 +71,18 @@ async def cancel(thread_id: str, run_id: str, rooms: TheRooms) -> Response:
     return answers.answer(written(await rooms.runs.cancel(thread_id, run_id)))
 
 
+@router.post("/{thread_id}/runs/{run_id}/submit_tool_outputs")
+async def submit_tool_outputs(
+    thread_id: str, run_id: str, request: SubmitToolOutputs, rooms: TheRooms, again: IsRetry
+) -> Response:
+    run, start = await rooms.runs.submit(thread_id, run_id, request, again=again)
+    return _told(run, request, rooms, start=start)
+
+
 @router.get("/{thread_id}/runs/{run_id}/steps")
-async def list_steps(thread_id: str, run_id: str, wanted: ThePage, rooms: TheRooms) -> Response:
+async def list_steps(
+    thread_id: str, run_id: str, wanted: ThePage, rooms: TheRooms, _include: WhatToInclude
+) -> Response:
     def work(connection: Connection) -> Page:
         store.runs.must_exist(connection, run_id, thread_id=thread_id)
         return store.steps.page(connection, wanted, run_id=run_id)
@@ -69,7 +91,9 @@ async def list_steps(thread_id: str, run_id: str, wanted: ThePage, rooms: TheRoo
 
 
 @router.get("/{thread_id}/runs/{run_id}/steps/{step_id}")
-async def retrieve_step(thread_id: str, run_id: str, step_id: str, rooms: TheRooms) -> Response:
+async def retrieve_step(
+    thread_id: str, run_id: str, step_id: str, rooms: TheRooms, _include: WhatToInclude
+) -> Response:
     def work(connection: Connection) -> str:
         store.runs.must_exist(connection, run_id, thread_id=thread_id)
         return store.steps.body(connection, step_id, run_id=run_id)
@@ -95,7 +119,10 @@ async def events(
     return NumberedEventStream(rooms.events, run_id, last_event_id)
 
 
-def _created(run: Run, request: RunSettings, rooms: Rooms) -> Response:
+def _told(
+    run: Run, request: RunSettings | SubmitToolOutputs, rooms: Rooms, *, start: int = 0
+) -> Response:
+    """The run, or its events from number `start` on."""
     if request.stream:
-        return EventStream(rooms.events, run.id)
+        return EventStream(rooms.events, run.id, start=start)
     return answers.answer(written(run))

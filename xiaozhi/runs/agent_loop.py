@@ -1,4 +1,4 @@
-"""Ask the model and write down what it says, until the run is over."""
+"""Ask the model and write down what it says and calls, until the turn is over."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -9,87 +9,140 @@ from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.run import Usage
 
 from xiaozhi import tokens
-from xiaozhi.chat_models import ChatModel, ChatRequest
-from xiaozhi.runs.outcome import Outcome
-from xiaozhi.runs.prompt import first_kept, prompt
+from xiaozhi.chat_models import ChatModel, ChatRequest, Piece
+from xiaozhi.runs.budget import Budget, budget
+from xiaozhi.runs.outcome import ActionRequired, Outcome, incomplete
+from xiaozhi.runs.prompt import prompt
 from xiaozhi.runs.recorder import Recorder
 from xiaozhi.store import Connection, Store, message_rows
 
-# What an answer may need of a window that prompt and answer share: a quarter, at most this
-ANSWER = 2_048  # tokens
 
-
-async def run_agent(recorder: Recorder, store: Store, model: ChatModel, name: str) -> Outcome:
+async def run_agent(
+    recorder: Recorder, store: Store, model: ChatModel, name: str
+) -> Outcome | ActionRequired:
     """Do the segment. `name`: under which the model is asked. Raises ModelFailed, TakenOver."""
-    request = await _request(recorder, store, model, name)
+    allowed = budget(recorder.run, recorder.steps, model.window(name))
+    found = await _messages(recorder, store, allowed)
     recorder.began()
-    finish_reason: str | None = None
-    usage: CompletionUsage | None = None
+    if found is None:
+        return incomplete("max_prompt_tokens")
+    if allowed.completion is not None and allowed.completion <= 0:
+        return incomplete("max_completion_tokens")
+    asked = prompt(recorder.run, found, recorder.steps, recorder.own)
+    request = ChatRequest(name, asked, _options(recorder, allowed))
+    return _outcome(recorder, request, await _ask(recorder, model, request, allowed.completion))
+
+
+async def _ask(
+    recorder: Recorder, model: ChatModel, request: ChatRequest, at_most: int | None
+) -> Piece:
+    """Tell everything as it comes; returns how it ended. `at_most`: tokens.
+
+    Some endpoints pass a limit over. A chunk has at least a token: with more chunks than tokens are
+    allowed the answer is cut here.
+    """
+    end = Piece()
     async with aclosing(model.stream(request)) as pieces:
         async for piece in pieces:
+            end.count += piece.count
             if piece.text:
-                await recorder.text(piece.text)
-            finish_reason = piece.finish_reason or finish_reason
-            usage = piece.usage or usage
-    if finish_reason == "length":
-        details = {"incomplete_details": {"reason": "max_completion_tokens"}}
-        return Outcome("incomplete", _usage(usage), details)
-    return Outcome("completed", _usage(usage))
+                await recorder.said(piece.text)
+            if piece.refusal:
+                await recorder.said(piece.refusal, "refusal")
+            if piece.calls:
+                await recorder.called(piece.calls)
+            end.finish_reason = piece.finish_reason or end.finish_reason
+            end.usage = piece.usage or end.usage
+            if at_most is not None and end.count > at_most and not end.finish_reason:
+                end.finish_reason = "length"
+                break
+    return end
 
 
-async def _request(recorder: Recorder, store: Store, model: ChatModel, name: str) -> ChatRequest:
+def _outcome(recorder: Recorder, request: ChatRequest, end: Piece) -> Outcome | ActionRequired:
+    usage = _usage(request, end)
+    if end.finish_reason == "length":
+        return incomplete("max_completion_tokens", usage)
+    if end.finish_reason == "content_filter":
+        no_reason: dict[str, Any] = {"incomplete_details": {}}
+        return Outcome("incomplete", usage, no_reason, message_reason="content_filter")
+    return ActionRequired(usage) if recorder.has_calls else Outcome("completed", usage)
+
+
+async def _messages(recorder: Recorder, store: Store, allowed: Budget) -> list[Message] | None:
+    """Those of the thread that the model is to see, oldest first; None where not one has room."""
     run = recorder.run
-    window = model.window(name)
-    if window is not None:
-        window -= min(ANSWER, window // 4)
     newest = run.truncation_strategy.last_messages if run.truncation_strategy else None
     if recorder.messages is not None:
-        found = [_message(body) for body in recorder.messages][-newest if newest else 0 :]
-        sizes = [tokens.of_message(message) for message in found]
-        return _asked(run, name, found[_first(sizes, window) :])
+        found = _read(recorder.messages[-newest if newest else 0 :])
+        first = allowed.first([tokens.of_message(message) for message in found])
+        return None if first is None else found[first:]
 
-    def work(connection: Connection) -> list[str]:
-        if window is None and newest is None:
+    def work(connection: Connection) -> Sequence[str] | None:
+        if allowed.messages is None and newest is None:
             return message_rows.bodies(connection, run.thread_id, 0, without_run=run.id)
         places = message_rows.places(connection, run.thread_id, without_run=run.id, newest=newest)
-        if not places:
-            return []
-        since = places[_first([place.tokens for place in places], window)].seq
+        first = allowed.first([place.tokens for place in places])
+        if first is None or not places:
+            return None if first is None else []
+        since = places[first].seq
         return message_rows.bodies(connection, run.thread_id, since, without_run=run.id)
 
-    return _asked(run, name, [_message(body) for body in await store.read(work)])
+    bodies = await store.read(work)
+    return None if bodies is None else _read(bodies)
 
 
-def _first(sizes: Sequence[int], window: int | None) -> int:
-    return 0 if window is None else first_kept(sizes, window)
+def _read(bodies: Sequence[str]) -> list[Message]:
+    return [Message.model_validate_json(body) for body in bodies]
 
 
-def _message(body: str) -> Message:
-    return Message.model_validate_json(body)
-
-
-def _asked(run: Run, name: str, found: Sequence[Message]) -> ChatRequest:
-    return ChatRequest(name, prompt(run, found), _options(run))
-
-
-def _options(run: Run) -> dict[str, Any]:
+def _options(recorder: Recorder, allowed: Budget) -> dict[str, Any]:
+    run = recorder.run
     options: dict[str, Any] = {
         "temperature": run.temperature,
         "top_p": run.top_p,
         "reasoning_effort": getattr(run, "reasoning_effort", None),
-        "max_tokens": run.max_completion_tokens,
+        "max_tokens": allowed.completion,
+        **(_functions(run, is_first=not recorder.steps) if run.tools else {}),
     }
     response_format = run.response_format
-    if response_format is not None and not isinstance(response_format, str):
+    if response_format and not isinstance(response_format, str) and response_format.type != "text":
         options["response_format"] = response_format.to_dict()
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _usage(found: CompletionUsage | None) -> Usage | None:
-    if found is None:
-        return None
-    return Usage(
-        prompt_tokens=found.prompt_tokens,
-        completion_tokens=found.completion_tokens,
-        total_tokens=found.total_tokens,
-    )
+def _functions(run: Run, *, is_first: bool) -> dict[str, Any]:
+    choice = run.tool_choice
+    if not (choice is None or isinstance(choice, str)):
+        choice = choice.to_dict()
+    if not is_first and choice != "none":
+        # A function that is forced again in each turn is called for ever (contract 7.9).
+        choice = "auto"
+    return {
+        "tools": [_tool(tool.to_dict()) for tool in run.tools],
+        "tool_choice": choice,
+        "parallel_tool_calls": run.parallel_tool_calls,
+    }
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    """`strict` only where it says something: some endpoints do not know the word."""
+    function = dict(tool["function"])
+    if not function.get("strict"):
+        function.pop("strict", None)
+    return {"type": "function", "function": function}
+
+
+def _usage(request: ChatRequest, end: Piece) -> Usage:
+    """What the endpoint says; where it says nothing, about what it must have been."""
+    found: CompletionUsage | None = end.usage
+    if found is not None:
+        read, wrote, total = found.prompt_tokens, found.completion_tokens, found.total_tokens
+    else:
+        read = sum(
+            tokens.AROUND_A_MESSAGE + tokens.of_text(str(message["content"]))
+            for message in request.messages
+        )
+        wrote = end.count
+        total = read + wrote
+    return Usage(prompt_tokens=read, completion_tokens=wrote, total_tokens=total)

@@ -5,6 +5,7 @@ from typing import Any
 from openai.types.beta import Assistant
 from openai.types.beta.threads import Run
 
+from xiaozhi.assistants import kept_tools
 from xiaozhi.requests import CreateRun, RunSettings
 
 EXPIRES_AFTER = 10 * 60  # s, OpenAI's
@@ -42,7 +43,7 @@ def new_run(
             "incomplete_details": None,
             "model": model,
             "instructions": _instructions(assistant, request),
-            "tools": [],
+            "tools": _tools(assistant, request),
             "tool_resources": {},
             "metadata": request.metadata,
             "temperature": _or(request.temperature, assistant.temperature),
@@ -57,7 +58,7 @@ def new_run(
                 "last_messages": request.truncation_strategy.last_messages,
             },
             "response_format": _response_format(assistant, request),
-            "tool_choice": "auto",
+            "tool_choice": request.model_dump(include={"tool_choice"})["tool_choice"],
             "parallel_tool_calls": request.parallel_tool_calls,
             "usage": None,
         }
@@ -68,6 +69,12 @@ def _instructions(assistant: Assistant, request: RunSettings) -> str:
     instructions = _or(request.instructions, assistant.instructions) or ""
     more = request.additional_instructions if isinstance(request, CreateRun) else None
     return f"{instructions}\n{more}" if instructions and more else instructions or more or ""
+
+
+def _tools(assistant: Assistant, request: RunSettings) -> list[dict[str, Any]]:
+    if request.tools is not None:
+        return kept_tools(request.tools)
+    return [tool.to_dict() for tool in assistant.tools]
 
 
 def _response_format(assistant: Assistant, request: RunSettings) -> Any:

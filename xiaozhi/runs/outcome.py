@@ -13,12 +13,30 @@ EndStatus = Literal["completed", "incomplete", "failed", "cancelled", "expired"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`usage`: of the model's last turn. `changes`: further fields of the run."""
+    """The run is over. `usage`: of the model's last turn. `changes`: further fields of the run.
+
+    `message_reason`: why the open message is incomplete, where the status alone does not say it.
+    """
 
     status: EndStatus
     usage: Usage | None = None
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    message_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequired:
+    """The run waits for its client to do what the model called. `usage`: of the model's turn."""
+
+    usage: Usage | None = None
 
 
 def failed(code: LastErrorCode, message: str) -> Outcome:
     return Outcome("failed", changes={"last_error": {"code": code, "message": message}})
+
+
+def incomplete(
+    reason: Literal["max_prompt_tokens", "max_completion_tokens"],
+    usage: Usage | None = None,
+) -> Outcome:
+    return Outcome("incomplete", usage, {"incomplete_details": {"reason": reason}})

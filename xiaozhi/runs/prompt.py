@@ -5,10 +5,14 @@ not one a turn: the prompt's beginning stays the same for many turns, so the mod
 stays valid.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads.runs import RunStep
+
+from xiaozhi.runs.calls import calls_of
+from xiaozhi.runs.steps import message_id
 
 
 def first_kept(sizes: Sequence[int], window: int) -> int:
@@ -25,8 +29,16 @@ def first_kept(sizes: Sequence[int], window: int) -> int:
     return index
 
 
-def prompt(run: Run, messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """Chat messages: the instructions as system message, then `messages`, oldest first."""
+def prompt(
+    run: Run,
+    messages: Iterable[Message],
+    steps: Iterable[RunStep] = (),
+    own: Mapping[str, Message] | None = None,
+) -> list[dict[str, Any]]:
+    """Chat messages: the instructions as system message, then `messages`, oldest first.
+
+    Then what the run itself has done: its `steps`, with its `own` messages by id.
+    """
     asked: list[dict[str, Any]] = []
     if run.instructions:
         asked.append({"role": "system", "content": run.instructions})
@@ -34,6 +46,33 @@ def prompt(run: Run, messages: Iterable[Message]) -> list[dict[str, Any]]:
         content = _content(message)
         if content:
             asked.append({"role": message.role, "content": content})
+    return asked + _turns(steps, own or {})
+
+
+def _turns(steps: Iterable[RunStep], own: Mapping[str, Message]) -> list[dict[str, Any]]:
+    asked: list[dict[str, Any]] = []
+    # What was said in the turn whose calls follow
+    said = ""
+    for step in steps:
+        calls = calls_of(step)
+        if not calls:
+            message = own.get(message_id(step) or "")
+            said = str(_content(message)) if message else ""
+            continue
+        called = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.function.name, "arguments": call.function.arguments},
+            }
+            for call in calls
+        ]
+        asked.append({"role": "assistant", "content": said, "tool_calls": called})
+        asked += [
+            {"role": "tool", "tool_call_id": call.id, "content": call.function.output or ""}
+            for call in calls
+        ]
+        said = ""
     return asked
 
 
@@ -42,6 +81,8 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
     for part in message.content:
         if part.type == "text":
             parts.append({"type": "text", "text": part.text.value})
+        elif part.type == "refusal":
+            parts.append({"type": "text", "text": part.refusal})
         elif part.type == "image_url":
             parts.append({"type": "image_url", "image_url": part.image_url.to_dict()})
     if message.role == "user" and any(part["type"] == "image_url" for part in parts):

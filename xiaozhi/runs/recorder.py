@@ -1,15 +1,19 @@
 """Writes down what happens in one segment of a run, then tells it.
 
 One method for each thing that can happen; each saves in one transaction, then publishes, so that
-what a client has been told, it can also read. Every event name of a run stands here, in order
-(contract 9.3):
+what a client has been told, it can also read. Every event name of a run stands in this room, in
+order (contract 9.3):
 
-    thread.run.created, .queued                                 created (by whoever kept the run)
-    thread.run.in_progress                                      began
+    thread.run.created, .queued                       created (by whoever kept the run)
+    thread.run.in_progress                            began
     thread.run.step.created, .in_progress,
-    thread.message.created, .in_progress, .delta                text (its first piece; then .delta
-    alone) thread.message.completed | .incomplete, thread.run.step.completed | .failed | .cancelled
-    | .expired, thread.run.completed | .incomplete | .failed | .cancelled | .expired       ended
+    thread.message.created, .in_progress, .delta      said (its first piece; then .delta alone)
+    thread.message.completed, thread.run.step.completed,
+    thread.run.step.created, .in_progress, .delta     called (a message that is open ends before)
+    thread.run.requires_action                        action_required
+    thread.message.completed | .incomplete,
+    thread.run.step.completed | .failed | …,
+    thread.run.completed | .incomplete | …            ended
 
 Two exceptions to "save, then tell", both for speed: `thread.run.in_progress` is told while it is
 being saved, and pieces of text are saved once a second and at the end.
@@ -18,7 +22,7 @@ being saved, and pieces of text are saved once a second and at the end.
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from openai.types.beta import Thread
@@ -26,22 +30,29 @@ from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.run import Usage
 from openai.types.beta.threads.runs import RunStep
 
+from xiaozhi import store
+from xiaozhi.chat_models import CallPiece
 from xiaozhi.errors import XiaozhiError
 from xiaozhi.events import Events
 from xiaozhi.ids import now
-from xiaozhi.runs.answer import Answer, add, put
+from xiaozhi.runs.answer import Answer, Kind
+from xiaozhi.runs.calls import Calls, asked_for
+from xiaozhi.runs.earlier_try import EarlierTry
 from xiaozhi.runs.lifecycle import before, moved
-from xiaozhi.runs.outcome import Outcome
+from xiaozhi.runs.outcome import ActionRequired, Outcome
 from xiaozhi.runs.saves import Saves
-from xiaozhi.store import Connection, Segment, Store, Work, changed, run_rows, written
+from xiaozhi.runs.steps import closed_step, total_usage
+from xiaozhi.store import Connection, Segment, Store, Work, changed, message_rows, run_rows, written
 
 TEXT_IS_SAVED_WITHIN = 1.0  # s
 START_IS_SAVED_WITHIN = 0.01  # s; a fast model's first words come with it in one transaction
 
 Value = TypeVar("Value")
-Keep = Callable[[Connection, RunStep, Message], None]
 
 log = logging.getLogger(__name__)
+
+# An answer that has ended completely: what follows in the same turn are calls
+_SAID = Outcome("completed")
 
 
 class TakenOver(XiaozhiError):
@@ -59,23 +70,30 @@ def created(events: Events, run: Run, thread: Thread | None = None) -> None:
 
 
 class Recorder:
+    """`steps`: those that the run has done, oldest first; `own`: its messages, by id."""
+
     def __init__(self, segment: Segment, store: Store, events: Events) -> None:
         self.run = segment.run
         self.epoch = segment.epoch
         self.messages = segment.messages
+        self.steps: list[RunStep] = []
+        self.own: dict[str, Message] = {}
         self._store = store
         self._events = events
         self._saves = Saves(store, f"run {segment.run.id}")
         self._answer: Answer | None = None
-        self._ended_steps: list[RunStep] = []
+        self._calls: Calls | None = None
+        self._earlier = EarlierTry()
 
-    def adopt(self, steps: Sequence[RunStep], message: Message | None) -> None:
-        """Go on where another segment or process left off. `message`: the one still open."""
-        for step in steps:
-            if step.status != "in_progress":
-                self._ended_steps.append(step)
-            elif message is not None:
-                self._answer = Answer(step, message, told=False)
+    @property
+    def has_calls(self) -> bool:
+        """Whether the model has called functions in this turn."""
+        return self._calls is not None
+
+    def adopt(self, steps: Sequence[RunStep], own: Mapping[str, Message]) -> None:
+        """Go on where another segment or process left off. `own`: the run's messages, by id."""
+        self.own = dict(own)
+        self.steps, self._earlier = EarlierTry.found(steps, own)
 
     def began(self) -> None:
         """The model is being asked. A segment that is done again has begun before."""
@@ -88,12 +106,29 @@ class Recorder:
             self._saves.soon("start", lambda: work, START_IS_SAVED_WITHIN)
         self._publish("thread.run.in_progress", self.run)
 
-    async def text(self, piece: str) -> None:
+    async def said(self, piece: str, kind: Kind = "text") -> None:
         """A piece of the model's answer. The first one makes the message."""
-        if self._answer is None or not self._answer.told:
-            await _to_its_end(self._new_answer(piece))
+        if self._calls is not None:
+            # No message may follow in this turn (contract 7.8), and no model was seen to do it.
+            log.warning("run %s: words behind calls are left out", self.run.id)
+        elif self._answer is None:
+            await _to_its_end(self._new_answer(piece, kind))
         else:
-            self._tell_text(self._answer, piece)
+            self._tell_text(self._answer, piece, kind)
+
+    async def called(self, pieces: Sequence[CallPiece]) -> None:
+        """Pieces of the functions that the model calls. The first one makes the step."""
+        calls = self._calls or await _to_its_end(self._new_calls())
+        for piece in pieces:
+            for data in calls.add(piece):
+                self._events.publish(self.run.id, "thread.run.step.delta", data)
+
+    async def action_required(self, asked: ActionRequired) -> None:
+        """The turn is over, and the run waits for its client.
+
+        Raises TakenOver, and Unavailable where it cannot be saved; then it may be called again.
+        """
+        await _to_its_end(self._wait_for_client(asked.usage))
 
     async def ended(self, outcome: Outcome) -> None:
         """The run is over.
@@ -120,33 +155,63 @@ class Recorder:
         self._events.publish(self.run.id, "error", json.dumps({"error": error}))
         self._events.close(self.run.id)
 
-    async def _new_answer(self, piece: str) -> None:
-        answer = Answer.new(self.run, len(self._ended_steps), now())
-        # A segment that is done again may find the rows of its first try.
-        await self._saves.now(self._keeping(answer, put if self.epoch else add))
-        self._answer = answer
-        self._tell(answer)
-        # With the others in one go, not a turn of the event loop later
-        self._tell_text(answer, piece)
-
-    def _tell_text(self, answer: Answer, piece: str) -> None:
-        self._events.publish(self.run.id, "thread.message.delta", answer.add(piece))
-        self._saves.soon("answer", lambda: self._keeping(answer), TEXT_IS_SAVED_WITHIN)
-
-    def _tell(self, answer: Answer) -> None:
-        message = answer.message()
-        self._publish("thread.run.step.created", answer.step)
-        self._publish("thread.run.step.in_progress", answer.step)
+    async def _new_answer(self, piece: str, kind: Kind) -> None:
+        answer = Answer.new(self.run, len(self.steps), now())
+        step, message = answer.step, answer.message()
+        await self._saves.now(self._beginning(step, message))
+        self._answer, self._earlier = answer, EarlierTry()
+        self._publish_begun(step)
         self._publish("thread.message.created", message)
         self._publish("thread.message.in_progress", message)
-        answer.told = True
+        # With the others in one go, not a turn of the event loop later
+        self._tell_text(answer, piece, kind)
+
+    def _tell_text(self, answer: Answer, piece: str, kind: Kind) -> None:
+        self._events.publish(self.run.id, "thread.message.delta", answer.add(piece, kind))
+        self._saves.soon("answer", lambda: self._keeping(answer), TEXT_IS_SAVED_WITHIN)
+
+    async def _new_calls(self) -> Calls:
+        said = self._answer.closed(_SAID, None, now()) if self._answer else None
+        calls = Calls(self.run, len(self.steps) + (1 if said else 0), now())
+        self._saves.drop("answer")
+        await self._saves.now(self._beginning(calls.step, said=said))
+        self._calls, self._answer, self._earlier = calls, None, EarlierTry()
+        if said:
+            step, message = said
+            self.steps.append(step)
+            self.own[message.id] = message
+            self._publish(f"thread.message.{message.status}", message)
+            self._publish(f"thread.run.step.{step.status}", step)
+        self._publish_begun(calls.step)
+        return calls
+
+    async def _wait_for_client(self, usage: Usage | None) -> None:
+        assert self._calls is not None, "somebody must have called"
+        step = self._calls.whole()
+        action = asked_for(step)
+        run = moved(self.run, "requires_action", now(), required_action=action)
+
+        def work(connection: Connection) -> Run:
+            kept = run_rows.move_run(
+                connection, run, was=before("requires_action"), epoch=self.epoch, let_go=True
+            )
+            if kept is None:
+                raise TakenOver(f"Run '{run.id}' cannot become {run.status} any more.")
+            turn = usage.to_json(indent=None) if usage else None
+            store.steps.put(connection, step, run_id=run.id, usage=turn)
+            return kept
+
+        self.run = await self._saves.now(work)
+        self._publish("thread.run.requires_action", self.run)
+        self._events.stop(self.run.id)
 
     async def _end(self, outcome: Outcome) -> None:
         at = now()
-        answer = self._answer
-        closed = answer.closed(outcome, at) if answer else None
-        steps = [*self._ended_steps, closed[0]] if closed else self._ended_steps
-        usage = _sum(steps, None if closed else outcome.usage)
+        open_steps = self._closings(outcome, at)
+        usage = total_usage(
+            [*self.steps, *(step for step, _ in open_steps)],
+            None if open_steps else outcome.usage,
+        )
         run = moved(self.run, outcome.status, at, usage=usage, **outcome.changes)
 
         def work(connection: Connection) -> Run:
@@ -154,44 +219,88 @@ class Recorder:
             kept = run_rows.move_run(connection, run, was=was, epoch=self.epoch)
             if kept is None:
                 raise TakenOver(f"Run '{run.id}' cannot become {run.status} any more.")
-            if closed:
-                put(connection, *closed)
+            for step, message in open_steps:
+                _put(connection, step, message)
             run_rows.unlock_thread(connection, run, at)
             return kept
 
         self._saves.drop("answer")
         self.run = await self._saves.now(work)
-        self._answer = None
-        if answer and closed:
-            if not answer.told:
-                self._tell(answer)
-            step, message = closed
-            self._publish(f"thread.message.{message.status}", message)
-            self._publish(f"thread.run.step.{step.status}", step)
+        self._answer = self._calls = None
+        for event, data in self._earlier.untold(open_steps):
+            self._events.publish(self.run.id, event, data)
+        if not self._earlier:
+            for step, message in open_steps:
+                if message is not None:
+                    self._publish(f"thread.message.{message.status}", message)
+                self._publish(f"thread.run.step.{step.status}", step)
         self._publish(f"thread.run.{self.run.status}", self.run)
         self._events.close(self.run.id)
 
-    def _keeping(self, answer: Answer, keep: Keep = put) -> Work[None]:
+    def _closings(self, outcome: Outcome, at: int) -> list[tuple[RunStep, Message | None]]:
+        """The open steps, as they are after the run has ended so."""
+        if self._answer:
+            return [self._answer.closed(outcome, outcome.usage, at)]
+        if self._calls:
+            return [(closed_step(self._calls.whole(), outcome, outcome.usage, at), None)]
+        return self._earlier.closed(outcome, at)
+
+    def _beginning(
+        self,
+        step: RunStep,
+        message: Message | None = None,
+        *,
+        said: tuple[RunStep, Message] | None = None,
+    ) -> Work[None]:
+        """Write a new step (and message); of what an earlier try has left, only its rows stay.
+
+        `said`: an answer that ends before.
+        """
+        earlier = self._earlier
+
+        def work(connection: Connection) -> None:
+            self._must_be_held(connection)
+            earlier.give_way(connection, step)
+            if said:
+                _put(connection, *said)
+            # A segment that is done again may find the rows of its first try.
+            (_put if self.epoch else _add)(connection, step, message)
+
+        return work
+
+    def _keeping(self, answer: Answer) -> Work[None]:
         step, message = answer.step, answer.message()
 
         def work(connection: Connection) -> None:
-            if not run_rows.is_held(connection, self.run.id, self.epoch):
-                raise TakenOver(f"Run '{self.run.id}' was taken over, or deleted.")
-            keep(connection, step, message)
+            self._must_be_held(connection)
+            _put(connection, step, message)
 
         return work
+
+    def _must_be_held(self, connection: Connection) -> None:
+        if not run_rows.is_held(connection, self.run.id, self.epoch):
+            raise TakenOver(f"Run '{self.run.id}' was taken over, or deleted.")
+
+    def _publish_begun(self, step: RunStep) -> None:
+        self._publish("thread.run.step.created", step)
+        self._publish("thread.run.step.in_progress", step)
 
     def _publish(self, event: str, obj: Run | RunStep | Message) -> None:
         self._events.publish(self.run.id, event, written(obj))
 
 
-def _sum(steps: Sequence[RunStep], more: Usage | None) -> dict[str, int]:
-    """The run's usage: over its steps, and of a turn that made none. Zeros if no model answered."""
-    usages = [step.usage for step in steps if step.usage] + ([more] if more else [])
-    return {
-        key: sum(getattr(usage, key) for usage in usages)
-        for key in ("prompt_tokens", "completion_tokens", "total_tokens")
-    }
+def _add(connection: Connection, step: RunStep, message: Message | None) -> None:
+    """Write both for the first time."""
+    store.steps.add(connection, step, run_id=step.run_id)
+    if message is not None:
+        message_rows.add(connection, message)
+
+
+def _put(connection: Connection, step: RunStep, message: Message | None) -> None:
+    """Write both, whether they are new or not. A client's metadata on the message stays."""
+    store.steps.put(connection, step, run_id=step.run_id)
+    if message is not None:
+        message_rows.put(connection, message)
 
 
 async def _to_its_end(doing: Coroutine[Any, Any, Value]) -> Value:

@@ -1,13 +1,35 @@
 """The events of a run that nobody has in memory any more, made again from what was kept. Pure."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from openai.types.beta.threads import Message, Run
-from openai.types.beta.threads.runs import RunStep
+from openai.types.beta.threads.runs import FunctionToolCall, RunStep
 
 from xiaozhi.runs.answer import Answer
+from xiaozhi.runs.calls import calls_of
 from xiaozhi.runs.lifecycle import ENDED
+from xiaozhi.runs.steps import message_id
 from xiaozhi.store import changed, written
+
+# What a step was when it began
+_BEGUN = {"status": "in_progress", "usage": None, "last_error": None} | dict.fromkeys(
+    ("completed_at", "cancelled_at", "failed_at", "expired_at")
+)
+
+_BEGUN_RUN = {"status": "queued"} | dict.fromkeys(
+    (
+        "started_at",
+        "completed_at",
+        "cancelled_at",
+        "failed_at",
+        "required_action",
+        "last_error",
+        "incomplete_details",
+        "usage",
+    )
+)
 
 
 def replayed(
@@ -17,37 +39,55 @@ def replayed(
 
     `steps` and `messages`: the run's own, oldest first.
     """
-    begun = changed(run, {"status": "queued", "started_at": None, "last_error": None})
+    begun = changed(run, _BEGUN_RUN)
     yield "thread.run.created", written(begun)
     yield "thread.run.queued", written(begun)
     if run.started_at is not None:
         yield "thread.run.in_progress", written(changed(begun, {"status": "in_progress"}))
     texts = {message.id: message for message in messages}
     for step in steps:
-        yield from _step(step, texts)
+        yield from step_events(step, texts)
     if run.status in ENDED or run.status in ("requires_action", "cancelling"):
         yield f"thread.run.{run.status}", written(run)
 
 
-def _step(step: RunStep, messages: dict[str, Message]) -> Iterator[tuple[str, str]]:
-    begun = written(changed(step, {"status": "in_progress", "usage": None}))
-    yield "thread.run.step.created", begun
-    yield "thread.run.step.in_progress", begun
-    details = step.step_details
-    if details.type == "message_creation":
-        message = messages.get(details.message_creation.message_id)
-        if message is not None:
-            yield from _message(step, message)
+def step_events(step: RunStep, messages: Mapping[str, Message]) -> Iterator[tuple[str, str]]:
+    """(event, JSON) of one step and what it made. `messages`: the run's own, by id."""
+    begun = changed(step, {**_BEGUN, "step_details": _empty(step)})
+    yield "thread.run.step.created", written(begun)
+    yield "thread.run.step.in_progress", written(begun)
+    message = messages.get(message_id(step) or "")
+    if message is not None:
+        yield from _message(step, message)
+    if calls := calls_of(step):
+        yield "thread.run.step.delta", _delta(step, calls)
     if step.status != "in_progress":
         yield f"thread.run.step.{step.status}", written(step)
+
+
+def _empty(step: RunStep) -> dict[str, Any]:
+    if step.type == "tool_calls":
+        return {"type": "tool_calls", "tool_calls": []}
+    return step.step_details.to_dict()
+
+
+def _delta(step: RunStep, calls: Sequence[FunctionToolCall]) -> str:
+    told = [{"index": index, **call.to_dict()} for index, call in enumerate(calls)]
+    delta = {"step_details": {"type": "tool_calls", "tool_calls": told}}
+    return json.dumps(
+        {"id": step.id, "object": "thread.run.step.delta", "delta": delta}, ensure_ascii=False
+    )
 
 
 def _message(step: RunStep, message: Message) -> Iterator[tuple[str, str]]:
     empty = changed(message, {"status": "in_progress", "content": []})
     for event in ("thread.message.created", "thread.message.in_progress"):
         yield event, written(empty)
-    text = "".join(part.text.value for part in message.content if part.type == "text")
-    if text:
-        yield "thread.message.delta", Answer(step, empty, told=True).add(text)
+    telling = Answer(step, empty)
+    for part in message.content:
+        if part.type == "text" and part.text.value:
+            yield "thread.message.delta", telling.add(part.text.value)
+        elif part.type == "refusal":
+            yield "thread.message.delta", telling.add(part.refusal, "refusal")
     if message.status != "in_progress":
         yield f"thread.message.{message.status}", written(message)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
@@ -15,13 +15,15 @@ from xiaozhi.dispatch import Dispatcher
 from xiaozhi.errors import InvalidRequest, ModelFailed, NotFound, RunNotReady, Unavailable
 from xiaozhi.events import Events
 from xiaozhi.ids import new_id, now
-from xiaozhi.requests import CreateRun, CreateThreadAndRun, RunSettings
+from xiaozhi.requests import CreateRun, CreateThreadAndRun, RunSettings, SubmitToolOutputs
+from xiaozhi.runs import waiting
 from xiaozhi.runs.agent_loop import run_agent
 from xiaozhi.runs.lifecycle import moved
 from xiaozhi.runs.new_run import EXPIRES_AFTER, new_run
-from xiaozhi.runs.outcome import Outcome, failed
+from xiaozhi.runs.outcome import ActionRequired, Outcome, failed
 from xiaozhi.runs.recorder import Recorder, TakenOver, created
 from xiaozhi.runs.replay import replayed
+from xiaozhi.runs.retries import existing_run, is_answered_by
 from xiaozhi.store import (
     Connection,
     Segment,
@@ -55,26 +57,43 @@ class Runs:
         self._dispatcher = dispatcher
         self._expires_after = expires_after
         self._owner = new_id("proc_")
+        # Of the runs that wait for their client: when they expire
+        self._expiring: dict[str, asyncio.TimerHandle] = {}
+        self._expired: set[asyncio.Task[None]] = set()
         dispatcher.open(self._execute)
 
-    async def create(self, thread_id: str, request: CreateRun) -> Run:
+    async def close(self) -> None:
+        """Interrupt everything; the rows stay as they are, for the next start."""
+        for timer in self._expiring.values():
+            timer.cancel()
+        await asyncio.gather(*self._expired, return_exceptions=True)
+        await self._dispatcher.close()
+
+    async def create(self, thread_id: str, request: CreateRun, *, again: bool = False) -> Run:
         """A run that is on its way. Its events are published under its id, from the first on.
 
+        `again`: the client may have sent the same request a moment ago; then it gets the same run.
         Raises NotFound (thread, assistant, model), InvalidRequest while another run holds the
         thread.
         """
 
-        def work(connection: Connection) -> Segment:
+        def work(connection: Connection) -> Segment | Run:
             run_id, at = new_id("run_"), now()
             is_free = run_rows.lock_thread(connection, thread_id, run_id, at)
             active = None if is_free else run_rows.active_run(connection, thread_id)
             run = self._new_run(connection, run_id, thread_id, request, at)
+            if again and (same := existing_run(connection, run, request.additional_messages, at)):
+                if is_free:
+                    run_rows.unlock_thread(connection, run, at)
+                return same
             if not is_free:
                 raise InvalidRequest(f"Thread {thread_id} already has an active run {active}.")
             threads.add_messages_of_run(connection, thread_id, request.additional_messages, at)
             return self._added(connection, run)
 
         segment = await self._store.write(work)
+        if isinstance(segment, Run):
+            return segment
         self._set_going(segment)
         return segment.run
 
@@ -103,19 +122,60 @@ class Runs:
 
         return await self._store.write(work)
 
-    async def cancel(self, thread_id: str, run_id: str) -> Run:
-        """The run, `cancelling`; `cancelled` within a moment. Raises NotFound, RunNotReady."""
+    async def submit(
+        self, thread_id: str, run_id: str, request: SubmitToolOutputs, *, again: bool = False
+    ) -> tuple[Run, int]:
+        """The run goes on with what its client has found out; and the number of the next event.
 
-        def work(connection: Connection) -> Run:
+        `again`: as for `create`. Raises NotFound, RunNotReady, InvalidRequest (contract 7.6).
+        """
+
+        def work(connection: Connection) -> waiting.Submitted | Run:
+            if again and (same := _same(connection)):
+                return same
+            outputs, at = request.tool_outputs, now()
+            return waiting.submit(connection, thread_id, run_id, outputs, owner=self._owner, at=at)
+
+        def _same(connection: Connection) -> Run | None:
             run = store.runs.get(connection, run_id, thread_id=thread_id)
+            steps = store.steps.all(connection, run_id=run_id)
+            is_same = any(is_answered_by(step, request.tool_outputs) for step in steps)
+            return run if is_same else None
+
+        submitted = await self._store.write(work)
+        if isinstance(submitted, Run):
+            return submitted, self._events.stretch(run_id)
+        self._expires_no_more(run_id)
+        run = submitted.segment.run
+        if self._events.published(run_id) is None:
+            await self._tell_again(run, submitted.before)
+        start = self._events.published(run_id) or 0
+        self._events.publish(run_id, "thread.run.step.completed", written(submitted.step))
+        self._events.publish(run_id, "thread.run.queued", written(run))
+        self._dispatcher.start(submitted.segment)
+        return run, start
+
+    async def cancel(self, thread_id: str, run_id: str) -> Run:
+        """The run, `cancelling`, and `cancelled` within a moment; one that waits, at once.
+
+        Raises NotFound, RunNotReady.
+        """
+
+        def work(connection: Connection) -> tuple[Run, Sequence[RunStep]]:
+            run = store.runs.get(connection, run_id, thread_id=thread_id)
+            if run.status == "requires_action":
+                return waiting.end(connection, run, Outcome("cancelled"), now())
             if run.status not in ("queued", "in_progress"):
                 raise RunNotReady(f"Cannot cancel run with status '{run.status}'.")
             cancelling = moved(run, "cancelling", now())
             kept = run_rows.move_run(connection, cancelling, was={run.status})
             assert kept is not None, "it was read in this transaction"
-            return kept
+            return kept, ()
 
-        run = await self._store.write(work)
+        run, steps = await self._store.write(work)
+        if run.status == "cancelled":
+            self._tell_end(run, steps)
+            return run
         if self._events.published(run.id) is not None:
             self._events.publish(run.id, "thread.run.cancelling", written(run))
         self._dispatcher.cancel(run.id)
@@ -124,14 +184,17 @@ class Runs:
     async def delete_thread(self, thread_id: str) -> None:
         """With all that it holds; a run that is under way is cancelled. Raises NotFound."""
 
-        def work(connection: Connection) -> str | None:
+        def work(connection: Connection) -> Run | None:
             active = run_rows.active_run(connection, thread_id)
+            run = store.runs.get(connection, active) if active else None
             store.threads.delete(connection, thread_id)
-            return active
+            return run
 
-        active = await self._store.write(work)
-        if active is not None:
-            self._dispatcher.cancel(active)
+        run = await self._store.write(work)
+        if run is None or self._dispatcher.cancel(run.id):
+            return
+        if run.status == "requires_action":
+            self._tell_end(moved(run, "cancelled", now()), ())
 
     async def told(self, thread_id: str, run_id: str) -> list[tuple[str, str]]:
         """All that was told about a run, (event, JSON), from its rows. Raises NotFound."""
@@ -151,8 +214,10 @@ class Runs:
         owner = self._owner
         left = await self._store.write(lambda c: run_rows.claim_unfinished(c, owner))
         for segment in left:
-            created(self._events, segment.run)
+            self._events.open(segment.run.id)
             self._dispatcher.start(segment)
+        for thread_id, run_id, at in await self._store.read(run_rows.waiting_runs):
+            self._expires(thread_id, run_id, at)
         return len(left)
 
     def _new_run(
@@ -185,6 +250,9 @@ class Runs:
         try:
             outcome = await self._outcome(recorder, repeated=segment.epoch > 0)
             await self._end(recorder, outcome)
+            if isinstance(outcome, ActionRequired):
+                run = recorder.run
+                self._expires(run.thread_id, run.id, run.expires_at or 0)
         except TakenOver as error:
             log.info("%s", error)
             await self._settle(recorder)
@@ -195,7 +263,7 @@ class Runs:
                 raise
             await self._settle(recorder)
 
-    async def _outcome(self, recorder: Recorder, *, repeated: bool) -> Outcome:
+    async def _outcome(self, recorder: Recorder, *, repeated: bool) -> Outcome | ActionRequired:
         """How the segment ends; that is not written yet. Raises TakenOver."""
         run = recorder.run
         try:
@@ -219,25 +287,87 @@ class Runs:
 
     async def _adopt(self, recorder: Recorder) -> None:
         run = recorder.run
+        recorder.adopt(*await self._done(run.id))
+        if not self._events.published(run.id):
+            await self._tell_again(run, recorder.steps, recorder.own)
 
-        def work(connection: Connection) -> tuple[Sequence[RunStep], Message | None]:
-            steps = store.steps.all(connection, run_id=run.id)
-            for step in steps:
-                details = step.step_details
-                if step.status == "in_progress" and details.type == "message_creation":
-                    message_id = details.message_creation.message_id
-                    return steps, store.messages.get(connection, message_id)
-            return steps, None
+    async def _done(self, run_id: str) -> tuple[Sequence[RunStep], dict[str, Message]]:
+        """The run's steps, oldest first, and its messages by id."""
 
-        recorder.adopt(*await self._store.read(work))
+        def work(connection: Connection) -> tuple[Sequence[RunStep], dict[str, Message]]:
+            own = store.messages.all(connection, run_id=run_id)
+            steps = store.steps.all(connection, run_id=run_id)
+            return steps, {message.id: message for message in own}
 
-    async def _end(self, recorder: Recorder, outcome: Outcome) -> None:
+        return await self._store.read(work)
+
+    async def _tell_again(
+        self, run: Run, steps: Sequence[RunStep], own: Mapping[str, Message] | None = None
+    ) -> None:
+        """Nobody here remembers the run: what it has done becomes its first events."""
+        if own is None:
+            _, own = await self._done(run.id)
+        self._events.open(run.id)
+        not_begun = changed(run, {"started_at": None})
+        for event, data in replayed(not_begun, steps, list(own.values())):
+            self._events.publish(run.id, event, data)
+
+    def _tell_end(self, run: Run, steps: Sequence[RunStep]) -> None:
+        """A run that waited is over."""
+        self._expires_no_more(run.id)
+        if self._events.published(run.id) is None:
+            return
+        for step in steps:
+            self._events.publish(run.id, f"thread.run.step.{step.status}", written(step))
+        self._events.publish(run.id, f"thread.run.{run.status}", written(run))
+        self._events.close(run.id)
+
+    def _expires(self, thread_id: str, run_id: str, at: int) -> None:
+        """A run that waits for its client ends at `at`, Unix seconds, if nothing comes before."""
+
+        def expire() -> None:
+            task = asyncio.ensure_future(self._expire(thread_id, run_id))
+            self._expired.add(task)
+            task.add_done_callback(self._expired.discard)
+
+        self._expires_no_more(run_id)
+        loop = asyncio.get_running_loop()
+        self._expiring[run_id] = loop.call_later(max(0.0, at - time.time()), expire)
+
+    def _expires_no_more(self, run_id: str) -> None:
+        if timer := self._expiring.pop(run_id, None):
+            timer.cancel()
+
+    async def _expire(self, thread_id: str, run_id: str) -> None:
+        def work(connection: Connection) -> tuple[Run, Sequence[RunStep]] | None:
+            run = store.runs.get(connection, run_id, thread_id=thread_id)
+            if run.status != "requires_action":
+                return None
+            return waiting.end(connection, run, Outcome("expired"), now())
+
+        for pause in (*PAUSES, None):
+            try:
+                ended = await self._store.write(work)
+            except NotFound:
+                return
+            except Unavailable as error:
+                log.error("run %s: that it has expired cannot be written: %s", run_id, error)
+                if pause is not None:
+                    await asyncio.sleep(pause)
+            else:
+                if ended is not None:
+                    self._tell_end(*ended)
+                return
+
+    async def _end(self, recorder: Recorder, outcome: Outcome | ActionRequired) -> None:
         """Write the end, again and again within bounds: a run must not stay as if it went on.
 
         Raises TakenOver.
         """
         for pause in (*PAUSES, None):
             try:
+                if isinstance(outcome, ActionRequired):
+                    return await recorder.action_required(outcome)
                 return await recorder.ended(outcome)
             except Unavailable as error:
                 log.error("run %s: its end cannot be written: %s", recorder.run.id, error)

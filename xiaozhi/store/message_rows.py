@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from openai.types.beta.threads import Message
-from sqlalchemy import Connection, and_, bindparam, or_, select
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from xiaozhi import tokens
 from xiaozhi.store import tables
@@ -42,6 +42,11 @@ def add(connection: Connection, message: Message) -> None:
 def put(connection: Connection, message: Message) -> None:
     """Write it, whether it is kept already or new."""
     messages.put(connection, message, **_columns(message))
+
+
+def drop(connection: Connection, message_id: str) -> None:
+    """Remove it, if it is there."""
+    connection.execute(delete(tables.messages).where(_row.id == message_id))
 
 
 def places(

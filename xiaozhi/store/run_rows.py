@@ -8,9 +8,10 @@ import json
 from collections.abc import Collection as Values
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from openai.types.beta.threads import Run
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
 
 from xiaozhi.store import tables
 from xiaozhi.store.collection import changed, written
@@ -49,11 +50,19 @@ _UNLOCK = (
 _ADD = insert(tables.runs)
 _ROW = select(_run.status, _run.epoch, _run.body).where(_run.id == bindparam("run"))
 _ROW_LOCKED = _ROW.with_for_update()
-_MOVE = (
-    update(tables.runs)
-    .where(_run.id == bindparam("run"))
-    .values(status=bindparam("new_status"), body=bindparam("new_body"))
+_MOVED: dict[str, BindParameter[Any]] = {
+    "status": bindparam("new_status"),
+    "body": bindparam("new_body"),
+}
+_MOVE = update(tables.runs).where(_run.id == bindparam("run")).values(_MOVED)
+_LET_GO = _MOVE.values(owner=None)
+_TAKE_UP = _MOVE.values(
+    owner=bindparam("new_owner"), epoch=_run.epoch + 1, segment=_run.segment + 1
 )
+_HELD = select(_run.epoch, _run.segment).where(_run.id == bindparam("run"))
+_WAITING = select(_run.thread_id, _run.id, _run.expires_at).where(_run.status == "requires_action")
+_step = tables.steps.c
+_USAGE = select(_step.usage).where(_step.id == bindparam("step"))
 _UNFINISHED = _run.status.in_(["queued", "in_progress", "cancelling"])
 
 
@@ -96,20 +105,52 @@ def add_run(connection: Connection, run: Run, *, owner: str, expires_at: int) ->
 
 
 def move_run(
-    connection: Connection, run: Run, *, was: Values[str], epoch: int | None = None
+    connection: Connection,
+    run: Run,
+    *,
+    was: Values[str],
+    epoch: int | None = None,
+    let_go: bool = False,
 ) -> Run | None:
     """Write the run with its new status if its row still says `was` (and `epoch`).
 
-    Returns the run as written, with the metadata that the row has: a client may have changed it
-    meanwhile. None: the row says something else, or is gone; nothing was changed.
+    `let_go`: nobody holds it from now on. Returns the run as written, with the metadata that the
+    row has: a client may have changed it meanwhile. None: the row says something else, or is gone;
+    nothing was changed.
     """
     row = connection.execute(_ROW_LOCKED, {"run": run.id}).one_or_none()
     if row is None or row.status not in was or epoch not in (None, row.epoch):
         return None
     run = changed(run, {"metadata": json.loads(row.body)["metadata"]})
     values = {"run": run.id, "new_status": run.status, "new_body": written(run)}
-    connection.execute(_MOVE, values)
+    connection.execute(_LET_GO if let_go else _MOVE, values)
     return run
+
+
+def take_up(connection: Connection, run: Run, *, owner: str) -> Segment:
+    """Write the run with its new status, held by `owner` from now on in a new epoch and segment.
+
+    For a run that was read in this unit of work.
+    """
+    values = {"run": run.id, "new_status": run.status, "new_body": written(run)}
+    connection.execute(_TAKE_UP, {**values, "new_owner": owner})
+    epoch, number = connection.execute(_HELD, {"run": run.id}).one()
+    return Segment(run, epoch, number)
+
+
+def waiting_runs(connection: Connection) -> list[tuple[str, str, int]]:
+    """(thread id, run id, expires_at in Unix seconds) of those that wait for their client."""
+    return [(thread, run, at) for thread, run, at in connection.execute(_WAITING)]
+
+
+def usage_of_turn(connection: Connection, step_id: str) -> str | None:
+    """JSON; what the turn cost whose calls wait for their outputs. A client sees it at its end."""
+    return connection.execute(_USAGE, {"step": step_id}).scalar()
+
+
+def drop_step(connection: Connection, step_id: str) -> None:
+    """Remove it, if it is there."""
+    connection.execute(delete(tables.steps).where(_step.id == step_id))
 
 
 def is_held(connection: Connection, run_id: str, epoch: int) -> bool:

@@ -89,5 +89,7 @@ runs = _table(
 steps = _table(
     "steps",
     _within(runs),
+    # JSON; what the turn cost, while its calls wait for their outputs: `body` says it at the end
+    Column("usage", Text),
     Index("steps_of_run", "run_id", "seq"),
 )

@@ -1,0 +1,69 @@
+"""How many tokens a turn of a run may read and write. Pure.
+
+`max_prompt_tokens` and `max_completion_tokens` are sums over all turns of a run (contract 7.9).
+What a turn will read is estimated (`tokens.py`), rather too high; what it has read is known.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from openai.types.beta.threads import Run
+from openai.types.beta.threads.runs import RunStep
+
+from xiaozhi import tokens
+from xiaozhi.runs.calls import calls_of
+from xiaozhi.runs.prompt import first_kept
+from xiaozhi.runs.steps import total_usage
+
+# What an answer may need of a window that prompt and answer share: a quarter, at most this
+ANSWER = 2_048  # tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """`completion`: tokens that may be written. `messages`: tokens that the thread's messages may
+    have. None: as many as there are. `limited`: whether the run itself limits its prompt.
+    """
+
+    completion: int | None
+    messages: int | None
+    limited: bool = False
+
+    def first(self, sizes: Sequence[int]) -> int | None:
+        """Which of the messages is the first to send; None where there is no room for any.
+
+        `sizes`: tokens, oldest first.
+        """
+        if self.messages is None:
+            return 0
+        if self.limited and self.messages < (sizes[-1] if sizes else 0):
+            return None
+        return first_kept(sizes, self.messages)
+
+
+def budget(run: Run, steps: Iterable[RunStep], window: int | None) -> Budget:
+    """For the run's next turn. `steps`: those it has done. `window`: of the model, in tokens."""
+    done = list(steps)
+    used = total_usage(done)
+    completion = run.max_completion_tokens
+    if completion is not None:
+        completion -= used["completion_tokens"]
+    room = None if window is None else window - min(ANSWER, window // 4)
+    limit = run.max_prompt_tokens
+    if limit is not None:
+        limit -= used["prompt_tokens"]
+        room = limit if room is None else min(room, limit)
+    if room is not None:
+        room -= _fixed(run, done)
+    return Budget(completion, room, limited=limit is not None)
+
+
+def _fixed(run: Run, steps: Iterable[RunStep]) -> int:
+    """Tokens of what is sent whatever happens: instructions, functions, the run's own turns."""
+    texts = [run.instructions] if run.instructions else []
+    texts += [tool.to_json(indent=None) for tool in run.tools]
+    for step in steps:
+        for call in calls_of(step):
+            texts.append(call.function.name + call.function.arguments)
+            texts.append(call.function.output or "")
+    return sum(tokens.AROUND_A_MESSAGE + tokens.of_text(text) for text in texts)

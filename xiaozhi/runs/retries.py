@@ -1,0 +1,71 @@
+"""A request that a client sends again because it has not heard the answer to the first one.
+
+The SDKs repeat a POST up to twice after a lost connection, with nothing that names the request but
+`x-stainless-retry-count`. What is the same as the newest thing there, and young, is that thing.
+"""
+
+from collections.abc import Sequence
+
+from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads.runs import RunStep
+
+from xiaozhi import store
+from xiaozhi.requests import CreateMessage, ToolOutput
+from xiaozhi.runs.calls import calls_of
+from xiaozhi.store import Connection, PageWanted, changed
+from xiaozhi.threads import new_message
+
+YOUNG = 60  # s
+
+# What the same request may have made of two runs: when they were made, and what became of them
+_VARIES = {
+    "id": "",
+    "created_at": 0,
+    "status": "queued",
+    **dict.fromkeys(
+        (
+            "started_at",
+            "expires_at",
+            "completed_at",
+            "cancelled_at",
+            "failed_at",
+            "required_action",
+            "last_error",
+            "incomplete_details",
+            "usage",
+        )
+    ),
+}
+
+
+def existing_run(
+    connection: Connection, wanted: Run, additional: Sequence[CreateMessage], at: int
+) -> Run | None:
+    """The newest run of the thread, where it was made by the same request. `at`: Unix seconds."""
+    newest = store.runs.page(connection, PageWanted(limit=1), thread_id=wanted.thread_id)
+    for body in newest.bodies:
+        run = Run.model_validate_json(body)
+        is_young = at - run.created_at < YOUNG
+        if is_young and changed(run, _VARIES) == changed(wanted, _VARIES):
+            return run if _were_added(connection, run, additional) else None
+    return None
+
+
+def is_answered_by(step: RunStep, outputs: Sequence[ToolOutput]) -> bool:
+    """Whether `step` was completed by these very outputs."""
+    said = {output.tool_call_id: output.output or "" for output in outputs}
+    calls = calls_of(step)
+    return bool(calls) and {call.id: call.function.output for call in calls} == said
+
+
+def _were_added(connection: Connection, run: Run, wanted: Sequence[CreateMessage]) -> bool:
+    """Whether the messages before the run's own end with the `wanted` ones."""
+    if not wanted:
+        return True
+    page = store.messages.page(
+        connection, PageWanted(limit=100, order="desc"), thread_id=run.thread_id
+    )
+    found = [Message.model_validate_json(body) for body in page.bodies]
+    theirs = [message for message in found if message.run_id != run.id][: len(wanted)]
+    same = [new_message(run.thread_id, request, 0).content for request in reversed(wanted)]
+    return [message.content for message in theirs] == same

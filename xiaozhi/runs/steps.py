@@ -1,0 +1,80 @@
+"""Steps of a run: how one begins, and how the end of its run shows in it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from openai.types.beta.threads import Run
+from openai.types.beta.threads.run import Usage
+from openai.types.beta.threads.runs import RunStep
+
+from xiaozhi.ids import derived_id
+from xiaozhi.runs.outcome import EndStatus, Outcome
+from xiaozhi.store import changed
+
+# Contract 8 and 9.3: the message of an incomplete run is cut, its step has been done.
+_STATUS: Mapping[EndStatus, tuple[str, str]] = {
+    "completed": ("completed", "completed_at"),
+    "incomplete": ("completed", "completed_at"),
+    "failed": ("failed", "failed_at"),
+    "cancelled": ("cancelled", "cancelled_at"),
+    "expired": ("expired", "expired_at"),
+}
+
+
+def new_step(run: Run, number: int, details: dict[str, Any], at: int) -> RunStep:
+    """`number`: how many steps the run has made before. `details`: the step_details."""
+    return RunStep.model_validate(
+        {
+            "id": derived_id("step_", run.id, number),
+            "object": "thread.run.step",
+            "created_at": at,
+            "run_id": run.id,
+            "assistant_id": run.assistant_id,
+            "thread_id": run.thread_id,
+            "type": details["type"],
+            "status": "in_progress",
+            "step_details": details,
+            "last_error": None,
+            "expired_at": None,
+            "cancelled_at": None,
+            "failed_at": None,
+            "completed_at": None,
+            "expires_at": run.expires_at,
+            "metadata": {},
+            "usage": None,
+        }
+    )
+
+
+def closed_step(step: RunStep, outcome: Outcome, usage: Usage | None, at: int) -> RunStep:
+    """`step` as it is after its run has ended so. `usage`: of its turn, where it is known."""
+    status, time = _STATUS[outcome.status]
+    if outcome.status == "incomplete" and step.type == "tool_calls":
+        # Calls that were cut off have not been done.
+        status, time = "cancelled", "cancelled_at"
+    changes: dict[str, Any] = {"status": status, time: at}
+    if usage is not None:
+        changes["usage"] = usage.to_dict()
+    if outcome.status == "failed":
+        changes["last_error"] = _error(outcome.changes["last_error"])
+    return changed(step, changes)
+
+
+def message_id(step: RunStep) -> str | None:
+    """Of the message that the step made; None where it called functions."""
+    details = step.step_details
+    return details.message_creation.message_id if details.type == "message_creation" else None
+
+
+def total_usage(steps: Iterable[RunStep], more: Usage | None = None) -> dict[str, int]:
+    """A run's usage: over its steps, and of a turn that made none. Zeros if no model answered."""
+    usages = [step.usage for step in steps if step.usage] + ([more] if more else [])
+    return {
+        key: sum(getattr(usage, key) for usage in usages)
+        for key in ("prompt_tokens", "completion_tokens", "total_tokens")
+    }
+
+
+def _error(of_run: Mapping[str, str]) -> dict[str, str]:
+    code = "server_error" if of_run["code"] == "invalid_prompt" else of_run["code"]
+    return {"code": code, "message": of_run["message"]}

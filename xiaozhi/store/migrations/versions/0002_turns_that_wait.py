@@ -1,0 +1,11 @@
+"""What a turn cost, while its calls wait for their outputs."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("steps", sa.Column("usage", sa.Text))

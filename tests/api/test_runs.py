@@ -481,3 +481,17 @@ def test_a_run_that_nobody_remembers_is_told_from_its_rows(
     events = followed(client, run)
     assert [event.event for event in events] == [*TEXT_RUN, "done"]
     assert events[7].json()["delta"]["content"][0]["text"]["value"] == "one two three"
+
+
+def test_what_to_include_is_checked(client: OpenAI, assistant: Assistant, thread: Thread):
+    good: Any = ["step_details.tool_calls[*].file_search.results[*].content"]
+    run = client.beta.threads.runs.create_and_poll(
+        thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20, include=good
+    )
+    steps = client.beta.threads.runs.steps
+    [step] = steps.list(run.id, thread_id=thread.id, include=good).data
+    steps.retrieve(step.id, run_id=run.id, thread_id=thread.id, include=good)
+    bad: Any = ["everything"]
+    with pytest.raises(BadRequestError) as refused:
+        steps.list(run.id, thread_id=thread.id, include=bad)
+    assert (refused.value.code, refused.value.param) == ("invalid_value", "include[0]")

@@ -61,7 +61,9 @@ def path(loc: Sequence[str | int], body: Any) -> str:
             after_branch = False
             continue
         after_branch = isinstance(key, int)
-        words += f"[{key}]" if isinstance(key, int) else f".{key}" if words else key
+        # A list in a query is written "include[]=…".
+        name = key.removesuffix("[]") if isinstance(key, str) else f"[{key}]"
+        words += f".{name}" if words and isinstance(key, str) else name
         value = _inside(value, key)
     return words
 

@@ -20,7 +20,12 @@ class InProcess:
 
     def cancel(self, run_id: str) -> bool:
         task = self._tasks.get(run_id)
-        return task is not None and task.cancel()
+        if task is None:
+            return False
+        # Not at once: a task that is cancelled before its first step does not even begin, and then
+        # nobody would write the run's end.
+        asyncio.get_running_loop().call_soon(task.cancel)
+        return True
 
     async def close(self) -> None:
         tasks = list(self._tasks.values())

@@ -1,6 +1,7 @@
 """Rules that can be checked are tests, not wishes."""
 
 import ast
+import json
 import re
 import subprocess
 import tomllib
@@ -11,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "xiaozhi"
+CLIENTS = ROOT / "tests/clients"
 LONGEST = 400  # lines; at 300 one looks for the second thought
 BROAD_EXCEPTS = {
     # A run's task: whatever fails, the run must come to an end that is told.
@@ -71,12 +73,18 @@ def test_no_file_names_a_package_registry():
             assert host not in text, path
 
 
-def test_the_lock_holds_hashes_and_no_addresses():
-    for name in ("requirements.txt", "requirements-test.txt"):
-        lock = (ROOT / name).read_text()
+def test_the_locks_hold_hashes_and_no_addresses():
+    names = ["requirements.txt", "requirements-test.txt"]
+    for path in [ROOT / name for name in names] + sorted(CLIENTS.glob("*/requirements.txt")):
+        lock = path.read_text()
         assert "://" not in lock
         for entry in re.split(r"\n(?=[a-z0-9])", lock)[1:]:
             assert "--hash=sha256:" in entry, entry
+    for path in CLIENTS.glob("*/package-lock.json"):
+        packages = json.loads(path.read_text())["packages"]
+        for name in packages.keys() - {""}:
+            assert packages[name]["integrity"].startswith("sha512-"), (path, name)
+            assert "resolved" not in packages[name], (path, name)
 
 
 def test_the_lock_holds_everything_that_the_project_needs():

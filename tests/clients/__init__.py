@@ -1,0 +1,1 @@
+"""Clients that others wrote, each driven through conversations with the real server."""

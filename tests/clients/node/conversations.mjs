@@ -1,0 +1,60 @@
+// openai-node, the current major: streamed, polled, listed.
+import OpenAI from "openai";
+import { WEATHER, answered, everything, heard, texts } from "../listening.mjs";
+
+const { assistants, threads } = new OpenAI().beta;
+
+async function started(tools, said) {
+  const { id } = await assistants.create({ model: "scripted", instructions: "Be brief.", tools });
+  const thread = await threads.create({ messages: [{ role: "user", content: said }] });
+  return [id, thread];
+}
+
+async function twoTurns() {
+  const [assistant_id, thread] = await started([], "你好");
+  const stream = threads.runs.stream(thread.id, { assistant_id });
+  const events = heard(stream);
+  const first = await stream.finalRun();
+  const spoken = texts(await stream.finalMessages());
+
+  await threads.messages.create(thread.id, { role: "user", content: "What did I say?" });
+  const run = await threads.runs.createAndPoll(thread.id, { assistant_id });
+  const latest = await threads.messages.list(thread.id, { run_id: run.id });
+  // One a page: the iterator asks for the others.
+  const list = threads.messages.list(thread.id, { order: "asc", limit: 1 });
+  const steps = await everything(threads.runs.steps.list(run.id, { thread_id: thread.id }));
+  return {
+    answers: [...spoken, ...texts(latest.data)],
+    events,
+    statuses: [first.status, run.status],
+    listed: texts(await everything(list)),
+    steps: steps.map((step) => [step.type, step.status]),
+    same: (await threads.runs.retrieve(run.id, { thread_id: thread.id })).id === run.id,
+    deleted: (await threads.delete(thread.id)).deleted,
+  };
+}
+
+async function aFunction() {
+  const [assistant_id, thread] = await started([WEATHER], "How is 北京?");
+  const asking = threads.runs.stream(thread.id, { assistant_id });
+  const events = heard(asking);
+  const run = await asking.finalRun();
+  const [called, tool_outputs] = answered(run);
+
+  const outputs = { thread_id: thread.id, tool_outputs };
+  const answering = threads.runs.submitToolOutputsStream(run.id, outputs);
+  events.push(heard(answering));
+  const answers = texts(await answering.finalMessages());
+  const steps = await everything(threads.runs.steps.list(run.id, { thread_id: thread.id }));
+  return {
+    answers,
+    called,
+    events,
+    statuses: [run.status, (await answering.finalRun()).status],
+    steps: steps.map((step) => [step.type, step.status]),
+    output: steps.at(-1).step_details.tool_calls[0].function.output,
+  };
+}
+
+const conversation = { two_turns: twoTurns, function: aFunction }[process.argv[2]];
+console.log(JSON.stringify(await conversation()));

@@ -1,13 +1,16 @@
 """Two turns, and a function call, through clients that others wrote (contract 14 and 15)."""
 
+import json
+
 import pytest
 
 from tests.clients.programs import seen_by
 from tests.running import Running
-from xiaozhi.chat_models.scripted import Says, Scripted
+from xiaozhi.chat_models.scripted import Calls, Says, Scripted
 
 NODE = ["node", "node_4"]
 CLIENTS = [*NODE, "langchain", "llama_index", "ag2"]
+BEIJING = '{"city": "北京"}'
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -49,4 +52,51 @@ def test_node_hears_a_stream_polls_and_lists(name: str, server: Running, model: 
         "steps": [["message_creation", "completed"]],
         "same": True,
         "deleted": True,
+    }
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_the_model_calls_a_function_of_the_client(name: str, server: Running, model: Scripted):
+    model.script = [Calls([("weather", BEIJING)]), Says("It is sunny in 北京.")]
+    seen = seen_by(name, "function", server)
+    assert seen["called"] == [{"city": "北京"}]
+    assert seen["answers"] == ["It is sunny in 北京."]
+    asked, answered = model.requests
+    [tool] = asked["tools"]
+    assert tool["function"]["name"] == "weather"
+    assert tool["function"]["parameters"]["required"] == ["city"]
+    *before, called, output = answered["messages"]
+    assert before == asked["messages"]
+    [call] = called["tool_calls"]
+    assert called["role"] == "assistant"
+    assert call["function"]["name"] == "weather"
+    assert json.loads(call["function"]["arguments"]) == {"city": "北京"}
+    assert output == {"role": "tool", "tool_call_id": call["id"], "content": "sunny, 25 °C"}
+
+
+@pytest.mark.parametrize("name", NODE)
+def test_node_hears_a_call_and_what_follows_it(name: str, server: Running, model: Scripted):
+    model.script = [Calls([("weather", BEIJING)]), Says(["It ", "is sunny."], pause=0.05)]
+    seen = seen_by(name, "function", server)
+    assert seen == {
+        "answers": ["It is sunny."],
+        "called": [{"city": "北京"}],
+        "events": [
+            ["toolCallCreated", "weather"],
+            ["toolCallDone", BEIJING],
+            ["end"],
+            # The stream of the outputs begins with the end of the step that was waiting.
+            ["runStepDone", "tool_calls"],
+            ["messageCreated"],
+            ["textCreated"],
+            ["textDelta", "It ", "It "],
+            ["textDelta", "is sunny.", "It is sunny."],
+            ["textDone", "It is sunny."],
+            ["messageDone", "completed"],
+            ["runStepDone", "message_creation"],
+            ["end"],
+        ],
+        "statuses": ["requires_action", "completed"],
+        "steps": [["tool_calls", "completed"], ["message_creation", "completed"]],
+        "output": "sunny, 25 °C",
     }

@@ -43,16 +43,17 @@ async function aFunction() {
 
   const outputs = { thread_id: thread.id, tool_outputs };
   const answering = threads.runs.submitToolOutputsStream(run.id, outputs);
-  events.push(heard(answering));
+  const after = heard(answering);
   const answers = texts(await answering.finalMessages());
-  const steps = await everything(threads.runs.steps.list(run.id, { thread_id: thread.id }));
+  const list = threads.runs.steps.list(run.id, { thread_id: thread.id, order: "asc" });
+  const steps = await everything(list);
   return {
     answers,
     called,
-    events,
+    events: [...events, ...after],
     statuses: [run.status, (await answering.finalRun()).status],
     steps: steps.map((step) => [step.type, step.status]),
-    output: steps.at(-1).step_details.tool_calls[0].function.output,
+    output: steps[0].step_details.tool_calls[0].function.output,
   };
 }
 

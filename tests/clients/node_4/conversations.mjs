@@ -42,16 +42,17 @@ async function aFunction() {
   const [called, tool_outputs] = answered(run);
 
   const answering = threads.runs.submitToolOutputsStream(thread.id, run.id, { tool_outputs });
-  events.push(heard(answering));
+  const after = heard(answering);
   const answers = texts(await answering.finalMessages());
-  const steps = await everything(threads.runs.steps.list(thread.id, run.id));
+  const list = threads.runs.steps.list(thread.id, run.id, { order: "asc" });
+  const steps = await everything(list);
   return {
     answers,
     called,
-    events,
+    events: [...events, ...after],
     statuses: [run.status, (await answering.finalRun()).status],
     steps: steps.map((step) => [step.type, step.status]),
-    output: steps.at(-1).step_details.tool_calls[0].function.output,
+    output: steps[0].step_details.tool_calls[0].function.output,
   };
 }
 

@@ -85,8 +85,9 @@ def main() -> None:
         for port, history in ((9022, 0), (9023, 972)):
             options = [f"--server.port={port}", *PLAIN]
             page = os.path.join(os.path.dirname(__file__), "plain_page.py")
-            environment = {"MODEL_URL": model, "HISTORY": str(history)}
-            stack.enter_context(process("streamlit", "run", page, *options, **environment))
+            stack.enter_context(
+                process("streamlit", "run", page, *options, MODEL_URL=model, HISTORY=str(history))
+            )
             wait_for(f"http://127.0.0.1:{port}/_stcore/health")
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)

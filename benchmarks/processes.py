@@ -23,10 +23,12 @@ PLAIN = (
 
 
 @contextmanager
-def process(*arguments: str, **environment: str) -> Generator[subprocess.Popen[bytes]]:
-    """`python -m` with `arguments`, ended at the end."""
+def process(
+    *arguments: str, code: Path | None = None, **environment: str
+) -> Generator[subprocess.Popen[bytes]]:
+    """`python -m` with `arguments`, ended at the end. `code`: another checkout than this one."""
     started = subprocess.Popen(
-        [sys.executable, "-m", *arguments], env={**os.environ, **environment}
+        [sys.executable, "-m", *arguments], env={**os.environ, **environment}, cwd=code
     )
     try:
         yield started
@@ -47,7 +49,11 @@ def scripted_model(port: int, *, words: int = 200, pause: float = 0.0) -> Genera
 
 @contextmanager
 def server(
-    port: int, model_url: str, *options: str, data: Path | None = None
+    port: int,
+    model_url: str,
+    *options: str,
+    data: Path | None = None,
+    code: Path | None = None,
 ) -> Generator[subprocess.Popen[bytes]]:
     """The real server on SQLite; API only unless `options` say otherwise. Yields its process."""
     with ExitStack() as stack:
@@ -55,10 +61,25 @@ def server(
         flags = ["--port", str(port), "--data", str(folder), "--model-url", model_url]
         flags += ["--ollama-url", ""]
         started = stack.enter_context(
-            process("xiaozhi", "serve", *flags, *options, XIAOZHI_API_KEY=KEY)
+            process("xiaozhi", "serve", *flags, *options, code=code, XIAOZHI_API_KEY=KEY)
         )
         wait_for(f"http://127.0.0.1:{port}/health/ready")
         yield started
+
+
+@contextmanager
+def checkout(revision: str) -> Generator[Path]:
+    """An earlier state of this repository, to be measured beside the present one."""
+    root = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "code"
+        add = ["git", "worktree", "add", "--quiet", "--detach", str(place), revision]
+        subprocess.run(add, cwd=root, check=True)
+        try:
+            yield place
+        finally:
+            remove = ["git", "worktree", "remove", "--force", str(place)]
+            subprocess.run(remove, cwd=root, check=True)
 
 
 def wait_for(url: str) -> None:

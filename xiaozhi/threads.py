@@ -11,8 +11,23 @@ from openai.types.beta.threads import Message
 from xiaozhi import store
 from xiaozhi.errors import InvalidRequest
 from xiaozhi.ids import new_id
-from xiaozhi.requests import CreateMessage, CreateThread, ImageFilePart, ImageUrlPart, TextPart
-from xiaozhi.store import Connection, message_rows, run_rows
+from xiaozhi.requests import (
+    CreateMessage,
+    CreateThread,
+    ImageFilePart,
+    ImageUrlPart,
+    ModifyMessage,
+    ModifyThread,
+    TextPart,
+)
+from xiaozhi.store import (
+    Connection,
+    changed,
+    message_rows,
+    run_rows,
+    thread_rows,
+    written,
+)
 
 
 def new_thread(request: CreateThread, at: int) -> Thread:
@@ -52,18 +67,42 @@ def new_message(thread_id: str, request: CreateMessage, at: int) -> Message:
 def add_thread(connection: Connection, request: CreateThread, at: int) -> Thread:
     """A new thread with the messages that the request brings."""
     thread = new_thread(request, at)
-    store.threads.add(connection, thread, last_activity_at=at)
+    thread_rows.add(connection, thread, at)
     for message in request.messages:
         _keep(connection, new_message(thread.id, message, at))
     return thread
 
 
-def add_message(connection: Connection, thread_id: str, request: CreateMessage, at: int) -> Message:
-    """Raises NotFound without the thread, InvalidRequest while a run holds it (contract 7.4)."""
+def modify_thread(connection: Connection, thread_id: str, request: ModifyThread) -> str:
+    """The thread's JSON as it is now. Raises NotFound."""
+    thread = store.threads.get(connection, thread_id)
+    if "metadata" in request.model_fields_set:
+        thread = changed(thread, {"metadata": request.metadata})
+        thread_rows.save(connection, thread)
+    return written(thread)
+
+
+def add_message(connection: Connection, thread_id: str, request: CreateMessage, at: int) -> str:
+    """The message's JSON.
+
+    Raises NotFound without the thread, InvalidRequest while a run holds it (contract 7.4).
+    """
+    message = new_message(thread_id, request, at)
     if not run_rows.touch_thread(connection, thread_id, at):
         run_id = run_rows.active_run(connection, thread_id)
         raise InvalidRequest(f"Can't add messages to {thread_id} while a run {run_id} is active.")
-    return _keep(connection, new_message(thread_id, request, at))
+    return written(_keep(connection, message))
+
+
+def modify_message(
+    connection: Connection, thread_id: str, message_id: str, request: ModifyMessage
+) -> str:
+    """The message's JSON as it is now. Raises NotFound."""
+    message = store.messages.get(connection, message_id, thread_id=thread_id)
+    if "metadata" in request.model_fields_set:
+        message = changed(message, {"metadata": request.metadata})
+        store.messages.save(connection, message)
+    return written(message)
 
 
 def add_messages_of_run(

@@ -8,16 +8,20 @@ from xiaozhi.api.dependencies import ThePage, TheRooms
 from xiaozhi.api.not_yet import refuse_what_is_not_there
 from xiaozhi.ids import now
 from xiaozhi.requests import CreateMessage, ModifyMessage
-from xiaozhi.store import Connection, Page, changed, written
+from xiaozhi.store import Connection, Page, message_rows
 
 router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["Messages"])
 
 
 @router.post("")
-async def create(thread_id: str, request: CreateMessage, rooms: TheRooms) -> Response:
+async def create(
+    thread_id: str,
+    request: CreateMessage,
+    rooms: TheRooms,
+) -> Response:
     refuse_what_is_not_there(request)
-    message = await rooms.store.write(lambda c: threads.add_message(c, thread_id, request, now()))
-    return answers.answer(written(message))
+    body = await rooms.store.write(lambda c: threads.add_message(c, thread_id, request, now()))
+    return answers.answer(body)
 
 
 @router.get("")
@@ -45,17 +49,13 @@ async def retrieve(thread_id: str, message_id: str, rooms: TheRooms) -> Response
 async def modify(
     thread_id: str, message_id: str, rooms: TheRooms, request: ModifyMessage
 ) -> Response:
-    def work(connection: Connection) -> str:
-        message = store.messages.get(connection, message_id, thread_id=thread_id)
-        if "metadata" in request.model_fields_set:
-            message = changed(message, {"metadata": request.metadata})
-        store.messages.save(connection, message)
-        return written(message)
-
-    return answers.answer(await rooms.store.write(work))
+    body = await rooms.store.write(
+        lambda c: threads.modify_message(c, thread_id, message_id, request)
+    )
+    return answers.answer(body)
 
 
 @router.delete("/{message_id}")
 async def delete(thread_id: str, message_id: str, rooms: TheRooms) -> Response:
-    await rooms.store.write(lambda c: store.messages.delete(c, message_id, thread_id=thread_id))
+    await rooms.store.write(lambda c: message_rows.delete(c, message_id, thread_id))
     return answers.deleted(message_id, "thread.message.deleted")

@@ -1,16 +1,28 @@
-"""/threads (contract 5), without what lies inside a thread."""
+"""/threads (contract 5), without what lies inside a thread; and our list of them."""
 
-from fastapi import APIRouter, Response
+import json
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from xiaozhi import store, threads
 from xiaozhi.api import answers
-from xiaozhi.api.dependencies import TheRooms
+from xiaozhi.api.dependencies import ThePage, TheRooms
 from xiaozhi.api.not_yet import refuse_what_is_not_there
+from xiaozhi.errors import InvalidRequest
 from xiaozhi.ids import now
 from xiaozhi.requests import CreateThread, ModifyThread
-from xiaozhi.store import Connection, changed, written
+from xiaozhi.store import ListedThread, Page, ThreadsWanted, thread_page, written
 
 router = APIRouter(prefix="/threads", tags=["Threads"])
+
+# Of a search: each word costs a look-up, each pair a look into every thread.
+LONGEST_QUERY = 200  # characters
+WORDS = 8
+PAIRS = 16
+
+_PAIR = re.compile(r"metadata\[(.+)\]", re.DOTALL)
 
 
 @router.post("")
@@ -19,6 +31,20 @@ async def create(rooms: TheRooms, request: CreateThread | None = None) -> Respon
     refuse_what_is_not_there(wanted)
     thread = await rooms.store.write(lambda c: threads.add_thread(c, wanted, now()))
     return answers.answer(written(thread))
+
+
+@router.get("")
+async def list_(
+    asked: Request,
+    page: ThePage,
+    rooms: TheRooms,
+    q: Annotated[str, Query(max_length=LONGEST_QUERY)] = "",
+) -> Response:
+    """An extension: OpenAI has no list of threads."""
+    wanted = _wanted(q, asked)
+    found, has_more = await rooms.store.read(lambda c: thread_page(c, page, wanted))
+    ids, bodies = [thread.id for thread in found], [_body(thread) for thread in found]
+    return answers.page(Page(ids, bodies, has_more))
 
 
 @router.get("/{thread_id}")
@@ -30,17 +56,31 @@ async def retrieve(thread_id: str, rooms: TheRooms) -> Response:
 async def modify(thread_id: str, rooms: TheRooms, request: ModifyThread) -> Response:
     refuse_what_is_not_there(request)
 
-    def work(connection: Connection) -> str:
-        thread = store.threads.get(connection, thread_id)
-        if "metadata" in request.model_fields_set:
-            thread = changed(thread, {"metadata": request.metadata})
-        store.threads.save(connection, thread)
-        return written(thread)
-
-    return answers.answer(await rooms.store.write(work))
+    body = await rooms.store.write(lambda c: threads.modify_thread(c, thread_id, request))
+    return answers.answer(body)
 
 
 @router.delete("/{thread_id}")
 async def delete(thread_id: str, rooms: TheRooms) -> Response:
     await rooms.runs.delete_thread(thread_id)
     return answers.deleted(thread_id, "thread.deleted")
+
+
+def _wanted(query: str, asked: Request) -> ThreadsWanted:
+    """Pairs come as `metadata[key]=value`: so the SDKs write a dict. Raises InvalidRequest."""
+    found = ((_PAIR.fullmatch(name), value) for name, value in asked.query_params.multi_items())
+    pairs = [(match[1], value) for match, value in found if match]
+    wanted = ThreadsWanted.by(query, pairs)
+    for param, there, most in (("q", wanted.words, WORDS), ("metadata", pairs, PAIRS)):
+        if len(there) > most:
+            words = f"Invalid '{param}': at most {most} at a time, but got {len(there)}."
+            raise InvalidRequest(words, param=param, code="invalid_value")
+    return wanted
+
+
+def _body(thread: ListedThread) -> str:
+    """The thread's JSON with what only the list shows."""
+    more: dict[str, object] = {"last_activity_at": thread.last_activity_at}
+    if thread.snippet is not None:
+        more["snippet"] = thread.snippet
+    return f"{thread.body[:-1]},{json.dumps(more, ensure_ascii=False)[1:]}"

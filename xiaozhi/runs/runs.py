@@ -31,6 +31,7 @@ from xiaozhi.store import (
     changed,
     message_rows,
     run_rows,
+    thread_rows,
     written,
 )
 
@@ -187,7 +188,7 @@ class Runs:
         def work(connection: Connection) -> Run | None:
             active = run_rows.active_run(connection, thread_id)
             run = store.runs.get(connection, active) if active else None
-            store.threads.delete(connection, thread_id)
+            thread_rows.delete(connection, thread_id)
             return run
 
         run = await self._store.write(work)

@@ -3,24 +3,29 @@
 from sqlalchemy import Connection
 
 from xiaozhi.store.collection import Page, PageWanted, changed, written
-from xiaozhi.store.objects import assistants, messages, runs, steps, threads
+from xiaozhi.store.objects import assistants, messages, runs, steps, threads, waiting_messages
 from xiaozhi.store.run_rows import Segment
 from xiaozhi.store.sqlite import SQLite
 from xiaozhi.store.store import Store, Work
+from xiaozhi.store.thread_list import ListedThread, ThreadsWanted, thread_page
 
 __all__ = [
     "Connection",
+    "ListedThread",
     "Page",
     "PageWanted",
     "SQLite",
     "Segment",
     "Store",
+    "ThreadsWanted",
     "Work",
     "assistants",
     "changed",
     "messages",
     "runs",
     "steps",
+    "thread_page",
     "threads",
+    "waiting_messages",
     "written",
 ]

@@ -1,11 +1,15 @@
-"""The messages of a thread as a prompt needs them: their sizes first, then only those that fit."""
+"""The messages of a thread: written so that they can be found, read as a prompt needs them.
+
+A prompt asks for their sizes first, then only for those that fit.
+"""
 
 from typing import NamedTuple
 
 from openai.types.beta.threads import Message
-from sqlalchemy import Connection, and_, bindparam, delete, or_, select
+from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from xiaozhi import tokens
+from xiaozhi.store import search_sqlite as search
 from xiaozhi.store import tables
 from xiaozhi.store.objects import messages
 
@@ -26,6 +30,13 @@ _BODIES = select(_row.body).where(_THREADS, _row.seq >= bindparam("since")).orde
 _FIRST = (
     select(_row.body).where(_row.thread_id == bindparam("thread")).order_by(_row.seq).limit(FEW + 1)
 )
+_NEWEST_OF_CLIENTS = (
+    select(_row.body)
+    .where(_row.thread_id == bindparam("thread"), _row.run_id.is_(None))
+    .order_by(_row.seq.desc())
+    .limit(1)
+)
+_DROP = tables.messages.delete().where(_row.id == bindparam("message"))
 
 
 class Place(NamedTuple):
@@ -37,16 +48,34 @@ class Place(NamedTuple):
 
 def add(connection: Connection, message: Message) -> None:
     messages.add(connection, message, **_columns(message))
+    if _is_said(message):
+        search.add_message(connection, message.id, text_of(message))
 
 
 def put(connection: Connection, message: Message) -> None:
     """Write it, whether it is kept already or new."""
     messages.put(connection, message, **_columns(message))
+    if _is_said(message):
+        search.remove_message(connection, message.id)
+        search.add_message(connection, message.id, text_of(message))
+
+
+def delete(connection: Connection, message_id: str, thread_id: str) -> None:
+    """Raises NotFound."""
+    messages.must_exist(connection, message_id, thread_id=thread_id)
+    search.remove_message(connection, message_id)
+    messages.delete(connection, message_id)
+
+
+def newest_of_clients(connection: Connection, thread_id: str) -> str | None:
+    """The JSON of the newest message that no run made."""
+    return connection.execute(_NEWEST_OF_CLIENTS, {"thread": thread_id}).scalar()
 
 
 def drop(connection: Connection, message_id: str) -> None:
     """Remove it, if it is there."""
-    connection.execute(delete(tables.messages).where(_row.id == message_id))
+    search.remove_message(connection, message_id)
+    connection.execute(_DROP, {"message": message_id})
 
 
 def places(
@@ -71,6 +100,16 @@ def all_if_few(connection: Connection, thread_id: str) -> list[str] | None:
     """All messages of a short thread, oldest first; None where the thread is longer."""
     found = list(connection.execute(_FIRST, {"thread": thread_id}).scalars())
     return found if len(found) <= FEW else None
+
+
+def text_of(message: Message) -> str:
+    """What is said in it, without pictures."""
+    return "\n".join(part.text.value for part in message.content if part.type == "text")
+
+
+def _is_said(message: Message) -> bool:
+    """What a run is still saying is saved every second: it can be found when it has been said."""
+    return message.status != "in_progress"
 
 
 def _columns(message: Message) -> dict[str, object]:

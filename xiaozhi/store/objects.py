@@ -10,5 +10,6 @@ from xiaozhi.store.collection import Collection
 assistants = Collection(tables.assistants, Assistant, "assistant")
 threads = Collection(tables.threads, Thread, "thread")
 messages = Collection(tables.messages, Message, "message")
+waiting_messages = Collection(tables.waiting_messages, Message, "message")
 runs = Collection(tables.runs, Run, "run")
 steps = Collection(tables.steps, RunStep, "run step")

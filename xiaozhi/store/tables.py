@@ -1,4 +1,4 @@
-"""Every table, on one screen.
+"""Every table, on one screen; but for the index of the search (store/search_sqlite.py).
 
 An object is stored whole: `body` is the JSON that a client gets, beside the few columns that
 queries filter, sort or lock on. `seq` is the order of creation: `created_at` has whole seconds
@@ -57,6 +57,13 @@ messages = _table(
         sqlite_where=text("run_id IS NOT NULL"),
         postgresql_where=text("run_id IS NOT NULL"),
     ),
+)
+
+# Posted while a run held the thread: not in it yet (store/waiting_rows.py)
+waiting_messages = _table(
+    "waiting_messages",
+    _within(threads),
+    Index("waiting_messages_of_thread", "thread_id", "seq"),
 )
 
 runs = _table(

@@ -1,0 +1,138 @@
+"""Full-text search on SQLite: every piece of a text is a token, so that any substring is found.
+
+FTS5 cannot cut Chinese into words, and its trigrams find nothing shorter than three characters. So
+texts are cut here, one token for each character: that character and those behind it in its word
+(two together in Chinese and the like, three in an alphabet; fewer at a word's end):
+
+    小智 hello  →  小智 智 hel ell llo lo o
+
+What is looked for is cut in the same way and found as a phrase; where it ends before its last
+token is whole, as in 智 or he, that one is looked for as the beginning of a token. Why, and what it
+costs: docs/decisions/0007-search.md.
+
+One row for each message with words, and one for the title of a thread. Its number holds the
+thread's seq and the message's (0: the title), so that the threads of all hits are known without a
+look at another table.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Subquery,
+    bindparam,
+    column,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    table,
+)
+
+from xiaozhi.store import tables
+from xiaozhi.store.folding import folded
+
+MESSAGE_BITS = 35  # of a row's number; 28 are left for the thread
+MADE_BY_FTS5 = ("search", "search_data", "search_idx", "search_content", "search_config")
+
+# Alphabets stand below it. What is above needs no spaces between words.
+_FIRST_WIDE = "\u2e80"
+# FTS5 would take them for gaps between tokens, or for its query language.
+_PUNCTUATION = {
+    code: 0xE000 + code for code in range(128) if not (chr(code).isalnum() or chr(code).isspace())
+}
+
+_search = table("search", column("rowid"), column("grams"), column("search"))
+_thread, _message = tables.threads.c, tables.messages.c
+_shift = literal_column(str(MESSAGE_BITS), Integer)
+_message_mask = literal_column(str(2**MESSAGE_BITS - 1), Integer)
+_first = _thread.seq.bitwise_lshift(_shift)
+_numbers = (
+    select(_first.bitwise_or(_message.seq))
+    .join_from(tables.messages, tables.threads, _thread.id == _message.thread_id)
+    .where(_message.id == bindparam("message"))
+)
+_titles = select(_first).where(_thread.id == bindparam("thread"))
+
+_ADD = ["rowid", "grams"]
+_ADD_MESSAGE = insert(_search).from_select(_ADD, _numbers.add_columns(bindparam("cut")))
+_REMOVE_MESSAGE = delete(_search).where(_search.c.rowid == _numbers.scalar_subquery())
+_ADD_TITLE = insert(_search).from_select(_ADD, _titles.add_columns(bindparam("cut")))
+_REMOVE_TITLE = delete(_search).where(_search.c.rowid == _titles.scalar_subquery())
+_REMOVE_THREAD = delete(_search).where(
+    _search.c.rowid >= _titles.scalar_subquery(),
+    _search.c.rowid
+    < select((_thread.seq + 1).bitwise_lshift(_shift))
+    .where(_thread.id == bindparam("thread"))
+    .scalar_subquery(),
+)
+
+
+def add_message(connection: Connection, message_id: str, text: str) -> None:
+    """What a message says whose own row is new."""
+    if cut := grams(text):
+        connection.execute(_ADD_MESSAGE, {"message": message_id, "cut": cut})
+
+
+def remove_message(connection: Connection, message_id: str) -> None:
+    """Before its own row goes."""
+    connection.execute(_REMOVE_MESSAGE, {"message": message_id})
+
+
+def add_title(connection: Connection, thread_id: str, title: str) -> None:
+    """What a thread is called that had no title."""
+    if cut := grams(title):
+        connection.execute(_ADD_TITLE, {"thread": thread_id, "cut": cut})
+
+
+def remove_title(connection: Connection, thread_id: str) -> None:
+    connection.execute(_REMOVE_TITLE, {"thread": thread_id})
+
+
+def remove_thread(connection: Connection, thread_id: str) -> None:
+    """Its title and all its messages, before their own rows go."""
+    connection.execute(_REMOVE_THREAD, {"thread": thread_id})
+
+
+def hits(word: str) -> Subquery:
+    """Where `word` (folded) is found. `thread`: a seq; `message`: the first one's, 0: the title."""
+    thread = _search.c.rowid.bitwise_rshift(_shift).label("thread")
+    first = func.min(_search.c.rowid).bitwise_and(_message_mask)
+    found = _search.c.search.bool_op("MATCH")(phrase(word))
+    return select(thread, first.label("message")).where(found).group_by("thread").subquery()
+
+
+def has_metadata(key: str, value: str) -> ColumnElement[bool]:
+    """Whether a thread has this pair."""
+    pairs = func.json_each(_thread.body, "$.metadata").table_valued("key", "value")
+    return select(pairs).where(pairs.c.key == key, pairs.c.value == value).exists()
+
+
+def grams(text: str) -> str:
+    """`text` as FTS5 gets it: its tokens, with spaces between them."""
+    words = folded(text).translate(_PUNCTUATION).split()
+    return " ".join(token for word in words for token in _tokens(word))
+
+
+def phrase(word: str) -> str:
+    """FTS5's query for `word` (folded, without spaces)."""
+    word = word.translate(_PUNCTUATION)
+    tokens: list[str] = []
+    for start, token in enumerate(_tokens(word)):
+        tokens.append(token)
+        if start + len(token) == len(word):
+            break
+    is_whole = len(tokens[-1]) == _length(tokens[-1])
+    return f'"{" ".join(tokens)}"{"" if is_whole else "*"}'
+
+
+def _tokens(word: str) -> Iterable[str]:
+    return [word[start : start + _length(first)] for start, first in enumerate(word)]
+
+
+def _length(token: str) -> int:
+    """How many characters a whole token has that begins like this one."""
+    return 2 if token >= _FIRST_WIDE else 3

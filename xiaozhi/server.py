@@ -95,7 +95,7 @@ async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) ->
     dispatcher = InProcess()
     runs = Runs(opened, events, catalog, dispatcher, expires_after=settings.run_expires_after)
     stack.push_async_callback(runs.close)
-    return Rooms(opened, events, catalog, runs)
+    return Rooms(opened, events, catalog, runs, settings.messages_wait)
 
 
 def _catalog(

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         description="seconds until a run that has not ended expires",
         json_schema_extra={"flag": False},
     )
+    messages_wait: bool = Field(
+        False,
+        description="messages that are posted while a run is active wait for its end",
+        json_schema_extra={"flag": False},
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -26,6 +26,7 @@ from xiaozhi.store import (
     message_rows,
     run_rows,
     thread_rows,
+    waiting_rows,
     written,
 )
 
@@ -82,27 +83,49 @@ def modify_thread(connection: Connection, thread_id: str, request: ModifyThread)
     return written(thread)
 
 
-def add_message(connection: Connection, thread_id: str, request: CreateMessage, at: int) -> str:
-    """The message's JSON.
+def add_message(
+    connection: Connection, thread_id: str, request: CreateMessage, at: int, *, waits: bool = False
+) -> str:
+    """The message's JSON. While a run holds the thread it `waits` beside it, or is refused.
 
-    Raises NotFound without the thread, InvalidRequest while a run holds it (contract 7.4).
+    Raises NotFound without the thread, InvalidRequest where it is refused (contract 7.4).
     """
     message = new_message(thread_id, request, at)
-    if not run_rows.touch_thread(connection, thread_id, at):
-        run_id = run_rows.active_run(connection, thread_id)
+    if run_rows.touch_thread(connection, thread_id, at):
+        _keep(connection, message)
+        return written(message)
+    run_id = run_rows.active_run(connection, thread_id)
+    if not waits:
         raise InvalidRequest(f"Can't add messages to {thread_id} while a run {run_id} is active.")
-    return written(_keep(connection, message))
+    waiting_rows.add(connection, message)
+    return written(message)
+
+
+def message_body(connection: Connection, thread_id: str, message_id: str) -> str:
+    """The message's JSON, also while it waits. Raises NotFound."""
+    kept = waiting_rows.kept_in(connection, message_id, thread_id)
+    return kept.body(connection, message_id, thread_id=thread_id)
 
 
 def modify_message(
     connection: Connection, thread_id: str, message_id: str, request: ModifyMessage
 ) -> str:
-    """The message's JSON as it is now. Raises NotFound."""
-    message = store.messages.get(connection, message_id, thread_id=thread_id)
+    """The message's JSON as it is now, also while it waits. Raises NotFound."""
+    kept = waiting_rows.kept_in(connection, message_id, thread_id)
+    message = kept.get(connection, message_id, thread_id=thread_id)
     if "metadata" in request.model_fields_set:
         message = changed(message, {"metadata": request.metadata})
-        store.messages.save(connection, message)
+        kept.save(connection, message)
     return written(message)
+
+
+def delete_message(connection: Connection, thread_id: str, message_id: str) -> None:
+    """Also while it waits. Raises NotFound."""
+    kept = waiting_rows.kept_in(connection, message_id, thread_id)
+    if kept is store.waiting_messages:
+        kept.delete(connection, message_id, thread_id=thread_id)
+    else:
+        message_rows.delete(connection, message_id, thread_id)
 
 
 def add_messages_of_run(

@@ -15,12 +15,16 @@ Included = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 
 @dataclass(frozen=True)
 class Rooms:
-    """The parts of the house that the API uses, put together in `server.py`."""
+    """The parts of the house that the API uses, put together in `server.py`.
+
+    `messages_wait`: what becomes of a message whose thread is locked, if its request does not say.
+    """
 
     store: Store
     events: Events
     catalog: Catalog
     runs: Runs
+    messages_wait: bool = False
 
 
 async def _rooms(request: Request) -> Rooms:

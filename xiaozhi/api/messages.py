@@ -1,6 +1,8 @@
 """/threads/{thread_id}/messages (contract 6)."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Response
 
 from xiaozhi import store, threads
 from xiaozhi.api import answers
@@ -8,7 +10,7 @@ from xiaozhi.api.dependencies import ThePage, TheRooms
 from xiaozhi.api.not_yet import refuse_what_is_not_there
 from xiaozhi.ids import now
 from xiaozhi.requests import CreateMessage, ModifyMessage
-from xiaozhi.store import Connection, Page, message_rows
+from xiaozhi.store import Connection, Page
 
 router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["Messages"])
 
@@ -18,9 +20,14 @@ async def create(
     thread_id: str,
     request: CreateMessage,
     rooms: TheRooms,
+    xiaozhi_when_locked: Annotated[Literal["wait", "refuse"] | None, Header()] = None,
 ) -> Response:
+    """An extension: a message may wait for the lock."""
     refuse_what_is_not_there(request)
-    body = await rooms.store.write(lambda c: threads.add_message(c, thread_id, request, now()))
+    waits = xiaozhi_when_locked == "wait" if xiaozhi_when_locked else rooms.messages_wait
+    body = await rooms.store.write(
+        lambda c: threads.add_message(c, thread_id, request, now(), waits=waits)
+    )
     return answers.answer(body)
 
 
@@ -40,7 +47,7 @@ async def list_(
 async def retrieve(thread_id: str, message_id: str, rooms: TheRooms) -> Response:
     def work(connection: Connection) -> str:
         store.threads.must_exist(connection, thread_id)
-        return store.messages.body(connection, message_id, thread_id=thread_id)
+        return threads.message_body(connection, thread_id, message_id)
 
     return answers.answer(await rooms.store.read(work))
 
@@ -57,5 +64,5 @@ async def modify(
 
 @router.delete("/{message_id}")
 async def delete(thread_id: str, message_id: str, rooms: TheRooms) -> Response:
-    await rooms.store.write(lambda c: message_rows.delete(c, message_id, thread_id))
+    await rooms.store.write(lambda c: threads.delete_message(c, thread_id, message_id))
     return answers.deleted(message_id, "thread.message.deleted")

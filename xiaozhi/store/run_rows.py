@@ -13,7 +13,7 @@ from typing import Any
 from openai.types.beta.threads import Run
 from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
 
-from xiaozhi.store import tables
+from xiaozhi.store import tables, waiting_rows
 from xiaozhi.store.collection import changed, written
 from xiaozhi.store.objects import runs, threads
 
@@ -86,7 +86,10 @@ def lock_thread(connection: Connection, thread_id: str, run_id: str, at: int) ->
 
 
 def unlock_thread(connection: Connection, run: Run, at: int) -> None:
-    connection.execute(_UNLOCK, {"thread": run.thread_id, "run": run.id, "at": at})
+    """Let go of the thread; messages that waited for this come in. The run's own are written."""
+    values = {"thread": run.thread_id, "run": run.id, "at": at}
+    if connection.execute(_UNLOCK, values).rowcount == 1:
+        waiting_rows.let_in(connection, run.thread_id)
 
 
 def add_run(connection: Connection, run: Run, *, owner: str, expires_at: int) -> None:

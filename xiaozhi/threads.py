@@ -3,6 +3,7 @@
 Functions that take a connection run inside a unit of work (`Store.read`, `Store.write`).
 """
 
+import json
 from typing import Any
 
 from openai.types.beta import Thread
@@ -29,6 +30,10 @@ from xiaozhi.store import (
     waiting_rows,
     written,
 )
+
+# A POST that the SDK repeats is the same message if the first one came no longer ago than this.
+REPEATED_WITHIN = 60  # s
+SENT_BY_CLIENTS = ("role", "content", "attachments", "metadata")
 
 
 def new_thread(request: CreateThread, at: int) -> Thread:
@@ -99,6 +104,20 @@ def add_message(
         raise InvalidRequest(f"Can't add messages to {thread_id} while a run {run_id} is active.")
     waiting_rows.add(connection, message)
     return written(message)
+
+
+def repeated_message(
+    connection: Connection, thread_id: str, request: CreateMessage, at: int
+) -> str | None:
+    """The JSON of the newest message that a client posted, if it is this one and just made."""
+    body = waiting_rows.newest(connection, thread_id)
+    body = body or message_rows.newest_of_clients(connection, thread_id)
+    if body is None:
+        return None
+    kept, same = json.loads(body), json.loads(written(new_message(thread_id, request, at)))
+    if at - kept["created_at"] >= REPEATED_WITHIN:
+        return None
+    return body if all(kept[key] == same[key] for key in SENT_BY_CLIENTS) else None
 
 
 def message_body(connection: Connection, thread_id: str, message_id: str) -> str:

@@ -1,8 +1,10 @@
-"""Messages that wait for the lock (docs/extensions.md)."""
+"""Messages that wait for the lock, and messages that are sent again (docs/extensions.md)."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
@@ -14,6 +16,7 @@ from tests.running import Running, running
 from xiaozhi.chat_models.scripted import Fails, Hangs, Line, Says, Scripted
 
 WAIT = {"Xiaozhi-When-Locked": "wait"}
+AGAIN = {"x-stainless-retry-count": "1"}
 
 
 def post(client: OpenAI, thread_id: str, words: str, **headers: str) -> Message:
@@ -209,3 +212,49 @@ def test_a_whole_server_can_let_messages_wait(patient: Running, model: Scripted)
             post(client, thread.id, "or not", **{"Xiaozhi-When-Locked": "refuse"})
         end(client, run)
         assert texts(client, thread.id) == ["unchanged program"]
+
+
+def test_a_message_that_is_sent_again_is_the_same_message(client: OpenAI, thread: Thread):
+    first = post(client, thread.id, "once")
+    assert post(client, thread.id, "once", **AGAIN) == first
+    assert texts(client, thread.id) == ["你好", "once"]
+    assert post(client, thread.id, "twice", **AGAIN).id != first.id
+    assert post(client, thread.id, "twice").id != first.id
+    assert texts(client, thread.id) == ["你好", "once", "twice", "twice"]
+
+
+def test_a_message_with_anything_else_in_it_is_another(client: OpenAI, thread: Thread):
+    first = post(client, thread.id, "once")
+    messages = client.beta.threads.messages
+    other: list[dict[str, Any]] = [
+        {"role": "assistant", "content": "once"},
+        {"role": "user", "content": "once", "metadata": {"a": "b"}},
+        {"role": "user", "content": [{"type": "text", "text": "once"}] * 2},
+    ]
+    made = {messages.create(thread.id, **body, extra_headers=AGAIN).id for body in other}
+    assert len(made - {first.id}) == 3
+
+
+def test_a_message_that_waits_is_not_sent_twice_either(client: OpenAI, held: Run):
+    first = post(client, held.thread_id, "and?")
+    assert post(client, held.thread_id, "and?", **AGAIN) == first
+    # It was accepted: no reason to refuse it now.
+    again = {"Xiaozhi-When-Locked": "refuse", **AGAIN}
+    assert post(client, held.thread_id, "and?", **again) == first
+    end(client, held)
+    assert post(client, held.thread_id, "and?", **AGAIN) == first
+    assert texts(client, held.thread_id) == ["你好", "and?"]
+
+
+def test_after_a_minute_the_same_words_are_a_new_message(
+    client: OpenAI, server: Running, thread: Thread
+):
+    first = post(client, thread.id, "hello?")
+    path = server.settings.data / "xiaozhi.db"
+    with sqlite3.connect(path, timeout=10) as kept:
+        kept.execute(
+            "UPDATE messages SET body = json_set(body, '$.created_at', ?) WHERE id = ?",
+            (int(time.time()) - 60, first.id),
+        )
+    kept.close()
+    assert post(client, thread.id, "hello?", **AGAIN).id != first.id

@@ -21,14 +21,21 @@ async def create(
     request: CreateMessage,
     rooms: TheRooms,
     xiaozhi_when_locked: Annotated[Literal["wait", "refuse"] | None, Header()] = None,
+    x_stainless_retry_count: Annotated[str, Header()] = "",
 ) -> Response:
-    """An extension: a message may wait for the lock."""
+    """Extensions: a message may wait for the lock; a POST that an SDK repeats adds none."""
     refuse_what_is_not_there(request)
     waits = xiaozhi_when_locked == "wait" if xiaozhi_when_locked else rooms.messages_wait
-    body = await rooms.store.write(
-        lambda c: threads.add_message(c, thread_id, request, now(), waits=waits)
-    )
-    return answers.answer(body)
+    # The SDKs count from 0 and repeat what they do not know to have arrived.
+    is_repeated = x_stainless_retry_count not in ("", "0")
+
+    def work(connection: Connection) -> str:
+        at = now()
+        if is_repeated and (body := threads.repeated_message(connection, thread_id, request, at)):
+            return body
+        return threads.add_message(connection, thread_id, request, at, waits=waits)
+
+    return answers.answer(await rooms.store.write(work))
 
 
 @router.get("")

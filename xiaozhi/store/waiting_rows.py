@@ -14,6 +14,7 @@ from xiaozhi.store.objects import messages, waiting_messages
 _row = tables.waiting_messages.c
 _OF_THREAD = _row.thread_id == bindparam("thread")
 _WAITING = select(_row.body).where(_OF_THREAD).order_by(_row.seq)
+_NEWEST = select(_row.body).where(_OF_THREAD).order_by(_row.seq.desc()).limit(1)
 _NONE_WAITS = delete(tables.waiting_messages).where(_OF_THREAD)
 
 
@@ -29,6 +30,11 @@ def let_in(connection: Connection, thread_id: str) -> None:
     connection.execute(_NONE_WAITS, {"thread": thread_id})
     for body in waiting:
         message_rows.add(connection, messages.type.model_validate_json(body))
+
+
+def newest(connection: Connection, thread_id: str) -> str | None:
+    """The JSON of the one that was posted last."""
+    return connection.execute(_NEWEST, {"thread": thread_id}).scalar()
 
 
 def kept_in(connection: Connection, message_id: str, thread_id: str) -> Collection[Message]:

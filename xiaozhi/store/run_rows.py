@@ -86,7 +86,7 @@ def lock_thread(connection: Connection, thread_id: str, run_id: str, at: int) ->
 
 
 def unlock_thread(connection: Connection, run: Run, at: int) -> None:
-    """Let go of the thread; messages that waited for this come in. The run's own are written."""
+    """Let go of the thread and let in what waited for it: behind what the run has written."""
     values = {"thread": run.thread_id, "run": run.id, "at": at}
     if connection.execute(_UNLOCK, values).rowcount == 1:
         waiting_rows.let_in(connection, run.thread_id)

@@ -18,6 +18,7 @@ from xiaozhi.ids import new_id, now
 from xiaozhi.requests import CreateRun, CreateThreadAndRun, RunSettings, SubmitToolOutputs
 from xiaozhi.runs import waiting
 from xiaozhi.runs.agent_loop import run_agent
+from xiaozhi.runs.expiry import Expiry
 from xiaozhi.runs.lifecycle import moved
 from xiaozhi.runs.new_run import EXPIRES_AFTER, new_run
 from xiaozhi.runs.outcome import ActionRequired, Outcome, failed
@@ -58,16 +59,12 @@ class Runs:
         self._dispatcher = dispatcher
         self._expires_after = expires_after
         self._owner = new_id("proc_")
-        # Of the runs that wait for their client: when they expire
-        self._expiring: dict[str, asyncio.TimerHandle] = {}
-        self._expired: set[asyncio.Task[None]] = set()
+        self._expiry = Expiry(self._expire)
         dispatcher.open(self._execute)
 
     async def close(self) -> None:
         """Interrupt everything; the rows stay as they are, for the next start."""
-        for timer in self._expiring.values():
-            timer.cancel()
-        await asyncio.gather(*self._expired, return_exceptions=True)
+        await self._expiry.close()
         await self._dispatcher.close()
 
     async def create(self, thread_id: str, request: CreateRun, *, again: bool = False) -> Run:
@@ -146,7 +143,7 @@ class Runs:
         submitted = await self._store.write(work)
         if isinstance(submitted, Run):
             return submitted, self._events.stretch(run_id)
-        self._expires_no_more(run_id)
+        self._expiry.forget(run_id)
         run = submitted.segment.run
         if self._events.published(run_id) is None:
             await self._tell_again(run, submitted.before)
@@ -218,7 +215,7 @@ class Runs:
             self._events.open(segment.run.id)
             self._dispatcher.start(segment)
         for thread_id, run_id, at in await self._store.read(run_rows.waiting_runs):
-            self._expires(thread_id, run_id, at)
+            self._expiry.set(thread_id, run_id, at)
         return len(left)
 
     def _new_run(
@@ -253,7 +250,7 @@ class Runs:
             await self._end(recorder, outcome)
             if isinstance(outcome, ActionRequired):
                 run = recorder.run
-                self._expires(run.thread_id, run.id, run.expires_at or 0)
+                self._expiry.set(run.thread_id, run.id, run.expires_at or 0)
         except TakenOver as error:
             log.info("%s", error)
             await self._settle(recorder)
@@ -315,29 +312,13 @@ class Runs:
 
     def _tell_end(self, run: Run, steps: Sequence[RunStep]) -> None:
         """A run that waited is over."""
-        self._expires_no_more(run.id)
+        self._expiry.forget(run.id)
         if self._events.published(run.id) is None:
             return
         for step in steps:
             self._events.publish(run.id, f"thread.run.step.{step.status}", written(step))
         self._events.publish(run.id, f"thread.run.{run.status}", written(run))
         self._events.close(run.id)
-
-    def _expires(self, thread_id: str, run_id: str, at: int) -> None:
-        """A run that waits for its client ends at `at`, Unix seconds, if nothing comes before."""
-
-        def expire() -> None:
-            task = asyncio.ensure_future(self._expire(thread_id, run_id))
-            self._expired.add(task)
-            task.add_done_callback(self._expired.discard)
-
-        self._expires_no_more(run_id)
-        loop = asyncio.get_running_loop()
-        self._expiring[run_id] = loop.call_later(max(0.0, at - time.time()), expire)
-
-    def _expires_no_more(self, run_id: str) -> None:
-        if timer := self._expiring.pop(run_id, None):
-            timer.cancel()
 
     async def _expire(self, thread_id: str, run_id: str) -> None:
         def work(connection: Connection) -> tuple[Run, Sequence[RunStep]] | None:

@@ -361,3 +361,15 @@ class ToolOutput(Body):
 class SubmitToolOutputs(Body):
     tool_outputs: list[ToolOutput]
     stream: bool = False
+
+
+# --- chat completions
+
+
+class CreateChatCompletion(Body):
+    """Passed on to the model's endpoint, which knows best what else may stand in it."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    model: Annotated[str, StringConstraints(min_length=1)]
+    messages: Annotated[list[Any], Field(min_length=1)]

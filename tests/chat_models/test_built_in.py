@@ -140,3 +140,16 @@ def test_a_file_that_is_no_model_is_given_up_in_words(tmp_path: Path):
         assert run.status == "failed"
         assert run.last_error
         assert "keeps stopping and was given up" in run.last_error.message
+
+
+@pytest.mark.timeout(300)
+def test_it_answers_chat_completions_too(client: OpenAI):
+    stream = client.chat.completions.create(
+        model="gpt-4o",
+        messages=[{"role": "user", "content": "What is the capital of France? One word."}],
+        temperature=0.0,
+        max_completion_tokens=16,
+        stream=True,
+    )
+    said = [chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices]
+    assert "Paris" in "".join(said)

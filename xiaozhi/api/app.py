@@ -3,11 +3,11 @@
 from fastapi import FastAPI
 
 from xiaozhi import __version__
-from xiaozhi.api import assistants, messages, models, runs, threads
+from xiaozhi.api import assistants, chat_completions, messages, models, runs, threads
 from xiaozhi.api.answers import add_error_answers
 
 # /threads/runs must be found before /threads/{thread_id}.
-RESOURCES = (assistants, runs, threads, messages, models)
+RESOURCES = (assistants, runs, threads, messages, models, chat_completions)
 
 
 def create_api() -> FastAPI:

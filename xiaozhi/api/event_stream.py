@@ -1,4 +1,4 @@
-"""The events of a run on the wire (contract 9.1)."""
+"""Answers that are sent as they come, and the events of a run among them (contract 9.1)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,27 @@ KEEP_ALIVE = 15.0  # s of silence until a comment line keeps the connection from
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-class EventStream(Response):
+class WhileRead(Response):
+    """An answer that is sent as it comes, for as long as its reader is there."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.ensure_future(self.send(send))
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            sending.cancel()
+            await asyncio.gather(leaving, sending, return_exceptions=True)
+        if not sending.cancelled():
+            sending.result()
+
+    async def send(self, send: Send) -> None:
+        """Send the whole answer. Cancelled when the reader leaves."""
+        raise NotImplementedError
+
+
+class EventStream(WhileRead):
     """The events of a run as they come (contract 9.1). The reader may leave: the run goes on."""
 
     media_type = "text/event-stream"
@@ -25,28 +45,20 @@ class EventStream(Response):
         del self.headers["content-length"]
         self.headers.update(HEADERS)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sending = asyncio.ensure_future(self._send(send))
-        leaving = asyncio.ensure_future(_left(receive))
-        await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
-        leaving.cancel()
-        sending.cancel()
-        await asyncio.gather(leaving, sending, return_exceptions=True)
-
-    async def _send(self, send: Send) -> None:
+    async def send(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         async with aclosing(self._frames) as batches:
             async for number, frames in batches:
-                await send(_body(self.written(number, frames) if frames else b": ping\n\n"))
-        await send(_body(DONE, last=True))
+                await send(body(self.written(number, frames) if frames else b": ping\n\n"))
+        await send(body(DONE, last=True))
 
     def written(self, number: int, frames: list[bytes]) -> bytes:
         """`number`: of the first of the `frames`."""
         return b"".join(frames)
 
 
-def _body(data: bytes, *, last: bool = False) -> dict[str, object]:
+def body(data: bytes, *, last: bool = False) -> dict[str, object]:
     return {"type": "http.response.body", "body": data, "more_body": not last}
 
 

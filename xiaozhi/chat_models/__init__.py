@@ -2,7 +2,7 @@
 
 from xiaozhi.chat_models.built_in import BuiltIn
 from xiaozhi.chat_models.catalog import Catalog
-from xiaozhi.chat_models.chat_model import CallPiece, ChatModel, ChatRequest, Piece
+from xiaozhi.chat_models.chat_model import CallPiece, ChatModel, ChatRequest, Piece, Relayed
 from xiaozhi.chat_models.openai_compatible import OpenAICompatible
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "ChatRequest",
     "OpenAICompatible",
     "Piece",
+    "Relayed",
 ]

@@ -13,16 +13,17 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
 from openai.types import Model
 
 from xiaozhi.chat_models import chat_model
-from xiaozhi.chat_models.chat_model import ChatRequest, Piece
+from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
 from xiaozhi.chat_models.openai_compatible import OpenAICompatible
 from xiaozhi.chat_models.weights import BUILT_IN
 from xiaozhi.errors import ModelFailed
@@ -101,6 +102,17 @@ class BuiltIn:
                 if error.reason == chat_model.UNREACHABLE and again:
                     continue
                 raise ModelFailed(chat_model.STOPPED, ending) from error
+
+    async def relay(self, body: Mapping[str, Any]) -> Relayed:
+        endpoint = await self._running()
+        try:
+            return await endpoint.relay(body)
+        except ModelFailed as error:
+            if error.reason != chat_model.UNREACHABLE:
+                raise
+            # It had ended before it was asked: the next one answers as well.
+            await self._how_it_ended(endpoint)
+            return await (await self._running()).relay(body)
 
     async def _running(self) -> OpenAICompatible:
         try:

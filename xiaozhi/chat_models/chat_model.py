@@ -1,6 +1,6 @@
 """What a run needs of a model: the seam between the run engine and whoever answers."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -70,11 +70,32 @@ class Piece:
     count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """An endpoint's own HTTP answer. `headers`: those that say something about the body or about
+    trying again, in lower case. `data`: the bytes as they come; raises ModelFailed.
+
+    `close` must be called: an answer that nobody wants any more must stop costing.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    data: AsyncIterator[bytes]
+    close: Callable[[], None]
+
+
 class ChatModel(Protocol):
     def stream(self, request: ChatRequest) -> AsyncGenerator[Piece]:
         """The answer as it comes. The last pieces bring finish_reason and usage.
 
         Raises ModelFailed. Closing the iterator ends the request.
+        """
+        ...
+
+    async def relay(self, body: Mapping[str, Any]) -> Relayed:
+        """What the endpoint answers to `body`, a request for chat completions, whatever it is.
+
+        Raises ModelFailed where there is no answer at all.
         """
         ...
 

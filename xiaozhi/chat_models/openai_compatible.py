@@ -15,7 +15,7 @@ import aiohttp
 from openai.types import Model
 
 from xiaozhi.chat_models import chat_model, wire
-from xiaozhi.chat_models.chat_model import ChatRequest, Piece
+from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
 from xiaozhi.errors import ModelFailed
 
 CONNECT = 10.0  # s
@@ -24,6 +24,8 @@ TRIES = 3  # until the first byte of an answer
 PAUSES = (0.5, 1.5)  # s between tries
 LONGEST_PAUSE = 10.0  # s that a Retry-After may ask for
 LIST_TIMEOUT = 5.0  # s
+# What of an answer's headers is passed on; x-ratelimit-… is as well.
+RELAYED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry")
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +98,15 @@ class OpenAICompatible:
             # Not `release`: an answer that nobody wants any more must stop costing.
             response.close()
 
+    async def relay(self, body: Mapping[str, Any]) -> Relayed:
+        response = await self._post(body)
+        headers = {
+            name.lower(): value
+            for name, value in response.headers.items()
+            if name.lower() in RELAYED or name.lower().startswith("x-ratelimit-")
+        }
+        return Relayed(response.status, headers, _data(response), response.close)
+
     def _spelled(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """OpenAI has renamed an option that everybody else knows under its old name alone."""
         spelled = dict(options)
@@ -107,19 +118,11 @@ class OpenAICompatible:
         """The response with its headers, tried again within bounds: nothing has been said yet."""
         for pause in (*self._pauses, None):
             try:
-                response = await self._session.post(
-                    f"{self._url}/chat/completions",
-                    json=body,
-                    headers=self._headers,
-                    timeout=self._timeout,
-                )
-            except (aiohttp.ServerTimeoutError, TimeoutError) as error:
-                if isinstance(error, aiohttp.ConnectionTimeoutError):
-                    failed = ModelFailed(chat_model.UNREACHABLE, self._where(error))
-                else:
-                    raise ModelFailed(chat_model.SILENT) from error
-            except (aiohttp.ClientError, OSError) as error:
-                failed = ModelFailed(chat_model.UNREACHABLE, self._where(error))
+                response = await self._post(body)
+            except ModelFailed as error:
+                if error.reason != chat_model.UNREACHABLE:
+                    raise
+                failed = error
             else:
                 if response.status == 200:
                     return response
@@ -131,6 +134,22 @@ class OpenAICompatible:
             log.info("asking the model again in %s s: %s", pause, failed)
             await asyncio.sleep(pause)
         raise AssertionError("the last pause is None")
+
+    async def _post(self, body: Mapping[str, Any]) -> aiohttp.ClientResponse:
+        """The response with its headers, whatever its status."""
+        try:
+            return await self._session.post(
+                f"{self._url}/chat/completions",
+                json=body,
+                headers=self._headers,
+                timeout=self._timeout,
+            )
+        except aiohttp.ConnectionTimeoutError as error:
+            raise ModelFailed(chat_model.UNREACHABLE, self._where(error)) from error
+        except TimeoutError as error:
+            raise ModelFailed(chat_model.SILENT) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ModelFailed(chat_model.UNREACHABLE, self._where(error)) from error
 
     def _model(self, entry: wire.Object) -> Model:
         if window := wire.window(entry):
@@ -164,6 +183,16 @@ async def _pieces(response: aiohttp.ClientResponse) -> AsyncGenerator[Piece]:
             yield piece
     if not finished:
         raise ModelFailed(chat_model.BROKE_OFF)
+
+
+async def _data(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+    try:
+        async for data in response.content.iter_any():
+            yield data
+    except TimeoutError as error:
+        raise ModelFailed(chat_model.SILENT) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise ModelFailed(chat_model.BROKE_OFF, str(error)) from error
 
 
 def _pause(response: aiohttp.ClientResponse, pause: float | None) -> float | None:

@@ -22,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from xiaozhi.chat_models.wire import as_objects
+
 
 @dataclass(frozen=True)
 class Says:
@@ -156,6 +158,10 @@ class Scripted:
             case Hangs():
                 await asyncio.sleep(line.seconds)
                 return JSONResponse({"error": {"message": "hung"}}, 500)
+            case Says() | Calls() | Refuses() if not body.get("stream"):
+                if isinstance(line, Says):
+                    await asyncio.sleep(line.think)
+                return JSONResponse(_whole(line, body))
             case Says() | Calls() | Refuses():
                 return StreamingResponse(_spoken(line, body), media_type="text/event-stream")
 
@@ -172,14 +178,44 @@ async def _spoken(line: Says | Calls | Refuses, body: dict[str, Any]) -> AsyncIt
         return
     yield _chunk(body, [{"index": 0, "delta": {}, "finish_reason": line.finish_reason}])
     if body.get("stream_options", {}).get("include_usage"):
-        prompt = sum(len(str(message["content"]).split()) for message in body["messages"])
-        usage = {
-            "prompt_tokens": prompt,
-            "completion_tokens": len(deltas),
-            "total_tokens": prompt + len(deltas),
-        }
-        yield _chunk(body, [], usage=usage)
+        yield _chunk(body, [], usage=_usage(line, body))
     yield b"data: [DONE]\n\n"
+
+
+def _whole(line: Says | Calls | Refuses, body: dict[str, Any]) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": None}
+    for key in ("content", "refusal"):
+        if said := "".join(delta.get(key, "") for delta in line.deltas()):
+            message[key] = said
+    if isinstance(line, Calls):
+        message["tool_calls"] = [
+            {
+                "id": f"call_{index}",
+                "type": "function",
+                "function": {"name": name, "arguments": arguments},
+            }
+            for index, (name, arguments) in enumerate(line.calls)
+        ]
+    return {
+        "id": "chatcmpl-scripted",
+        "object": "chat.completion",
+        "created": 1,
+        "model": body["model"],
+        "choices": [{"index": 0, "message": message, "finish_reason": line.finish_reason}],
+        "usage": _usage(line, body),
+    }
+
+
+def _usage(line: Says | Calls | Refuses, body: dict[str, Any]) -> dict[str, int]:
+    """A word is a token."""
+    contents = [message.get("content") for message in as_objects(body["messages"])]
+    prompt = sum(len(str(content).split()) for content in contents)
+    answer = len(line.deltas())
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": answer,
+        "total_tokens": prompt + answer,
+    }
 
 
 def _chunk(body: dict[str, Any], choices: list[dict[str, Any]], **more: Any) -> bytes:

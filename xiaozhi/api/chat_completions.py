@@ -1,0 +1,62 @@
+"""/chat/completions (contract 13): passed on to the model's endpoint, which answers for itself."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Response
+from starlette.types import Send
+
+from xiaozhi.api import answers
+from xiaozhi.api.dependencies import TheRooms
+from xiaozhi.api.event_stream import HEADERS, WhileRead, body
+from xiaozhi.chat_models import ChatModel, Relayed
+from xiaozhi.errors import ModelFailed
+from xiaozhi.requests import CreateChatCompletion
+
+router = APIRouter(prefix="/chat/completions", tags=["Chat"])
+
+log = logging.getLogger(__name__)
+
+
+@router.post("")
+async def create(request: CreateChatCompletion, rooms: TheRooms) -> Response:
+    model, name = await rooms.catalog.named(rooms.catalog.resolved(request.model))
+    return _Relay(model, {**request.given(), "model": name})
+
+
+class _Relay(WhileRead):
+    """Where the reader leaves, the model is stopped: also before it has said anything."""
+
+    def __init__(self, model: ChatModel, wanted: Mapping[str, Any]) -> None:
+        """`wanted`: the body of the request."""
+        super().__init__()
+        self._model = model
+        self._wanted = wanted
+
+    async def send(self, send: Send) -> None:
+        relayed = await self._model.relay(self._wanted)
+        try:
+            await self._pass_on(relayed, send)
+        finally:
+            relayed.close()
+
+    async def _pass_on(self, relayed: Relayed, send: Send) -> None:
+        is_stream = relayed.headers.get("content-type", "").startswith("text/event-stream")
+        headers = {**relayed.headers, **(HEADERS if is_stream else {})}
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        start = {"type": "http.response.start", "status": relayed.status, "headers": raw}
+        await send(start)
+        at_an_events_end = is_stream
+        try:
+            async for data in relayed.data:
+                await send(body(data))
+                at_an_events_end = is_stream and data.endswith(b"\n\n")
+        except ModelFailed as error:
+            log.warning("a relayed answer broke off: %s", error)
+            if not at_an_events_end:
+                # Left without its end, so that nobody takes it for whole.
+                return
+            # As OpenAI tells it inside a stream; the SDKs raise it.
+            await send(body(b"data: " + bytes(answers.refused(error).body) + b"\n\n"))
+        await send(body(b"", last=True))

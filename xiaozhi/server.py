@@ -9,9 +9,10 @@ from pathlib import Path
 
 import aiohttp
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 
-from xiaozhi.api import Rooms, Transport, create_api, health
+from xiaozhi.api import Rooms, Transport, create_api, health, http_error
 from xiaozhi.chat_models import BuiltIn, Catalog, ChatModel, OpenAICompatible
 from xiaozhi.dispatch import InProcess
 from xiaozhi.errors import CannotStart
@@ -56,7 +57,9 @@ def create_server(settings: Settings, *, port: int, gguf: Path | None = None) ->
     if page is not None:
         routes.append(Mount("/", page))
     # FastAPI only where its work is wanted: each of its layers is passed by every request.
-    server = Starlette(routes=routes, lifespan=lifespan)
+    # What no route takes (a path with a line break in it, say) is told as the API tells it.
+    handlers = {HTTPException: http_error}
+    server = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     return server
 
 

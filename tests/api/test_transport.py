@@ -137,6 +137,7 @@ def test_what_is_not_there_is_told_in_the_shape_of_the_api(server: Running):
         ("POST", "/v1/vector_stores", 404),
         ("PUT", "/v1/threads", 405),
         ("GET", "/v1/threads/x/y/z", 404),
+        ("GET", "/v1/threads/%0A", 404),
     ):
         body = "{}" if method == "POST" else None
         answer = ask(server, path, body, method=method)

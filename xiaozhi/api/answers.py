@@ -61,6 +61,18 @@ def refused(error: XiaozhiError) -> Response:
     return _error(status, error.message, kind, error.param, error.code)
 
 
+async def http_error(request: Request, error: Exception) -> Response:
+    """The framework's own. `error`: an HTTPException."""
+    assert isinstance(error, HTTPException)
+    method, path = request.method, request.url.path
+    if error.status_code == 404:
+        return _error(404, f"Invalid URL ({method} {path})")
+    if error.status_code == 405:
+        words = f"Not allowed to {method} on {path}."
+        return _error(405, words, code="method_not_supported")
+    return _error(error.status_code, error.detail)
+
+
 def _error(
     status: int,
     message: str,
@@ -87,15 +99,7 @@ def add_error_answers(app: FastAPI) -> None:
     async def _(_request: Request, error: RequestValidationError) -> Response:
         return refused(refusal(error.errors(), error.body))
 
-    @app.exception_handler(HTTPException)
-    async def _(request: Request, error: HTTPException) -> Response:
-        method, path = request.method, request.url.path
-        if error.status_code == 404:
-            return _error(404, f"Invalid URL ({method} {path})")
-        if error.status_code == 405:
-            words = f"Not allowed to {method} on {path}."
-            return _error(405, words, code="method_not_supported")
-        return _error(error.status_code, error.detail)
+    app.add_exception_handler(HTTPException, http_error)
 
     @app.exception_handler(Exception)
     async def _(_request: Request, _error_: Exception) -> Response:

@@ -29,6 +29,9 @@ MESSAGE_TEXT = 256_000  # characters
 TOOLS = 128
 TOKENS_AT_LEAST = 256
 
+# For the description of a field that OpenAI's API does not have (docs/extensions.md)
+EXTENSION: dict[str, Any] = {"x-xiaozhi-extension": True}
+
 
 def _metadata(found: dict[str, str]) -> dict[str, str]:
     if len(found) > 16:
@@ -50,7 +53,9 @@ def _metadata(found: dict[str, str]) -> dict[str, str]:
 
 
 Metadata = Annotated[
-    dict[str, Annotated[str, StringConstraints(max_length=512)]], AfterValidator(_metadata)
+    dict[str, Annotated[str, StringConstraints(max_length=512)]],
+    AfterValidator(_metadata),
+    Field(json_schema_extra={"maxProperties": 16, "propertyNames": {"maxLength": 64}}),
 ]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 TopP = Annotated[float, Field(ge=0, le=1)]
@@ -231,8 +236,10 @@ class _Assistant(Body):
 
 class CreateAssistant(_Assistant):
     model: Annotated[str, StringConstraints(min_length=1)]
-    # An extension of ours (docs/extensions.md): the assistant gets this very id.
-    id: Annotated[str, StringConstraints(pattern=r"^asst_[A-Za-z0-9_-]{1,64}$")] | None = None
+    id: Annotated[
+        Annotated[str, StringConstraints(pattern=r"^asst_[A-Za-z0-9_-]{1,64}$")] | None,
+        Field(json_schema_extra=EXTENSION, description="The assistant gets this very id."),
+    ] = None
 
 
 class ModifyAssistant(_Assistant):

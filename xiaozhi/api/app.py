@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from xiaozhi import __version__
 from xiaozhi.api import assistants, chat_completions, messages, models, runs, threads
 from xiaozhi.api.answers import add_error_answers
+from xiaozhi.api.docs import add_docs
 
 # /threads/runs must be found before /threads/{thread_id}.
 RESOURCES = (assistants, runs, threads, messages, models, chat_completions)
@@ -15,10 +16,10 @@ def create_api() -> FastAPI:
     app = FastAPI(
         title="小智·Zero",
         version=__version__,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
     )
     for resource in RESOURCES:
         app.include_router(resource.router)
+    add_docs(app)
     add_error_answers(app)
     return app

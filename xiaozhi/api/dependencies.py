@@ -32,10 +32,10 @@ async def _rooms(request: Request) -> Rooms:
 
 
 async def _page_wanted(
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    order: Literal["asc", "desc"] = "desc",
-    after: str | None = None,
-    before: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 20,
+    order: Annotated[Literal["asc", "desc"], Query(description="By `created_at`.")] = "desc",
+    after: Annotated[str | None, Query(description="Those after this id, in that order.")] = None,
+    before: Annotated[str | None, Query(description="Those before this id.")] = None,
 ) -> PageWanted:
     return PageWanted(limit, order, after, before)
 

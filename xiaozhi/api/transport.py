@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xiaozhi.api.answers import refused
+from xiaozhi.api.docs import OPEN
 from xiaozhi.errors import (
     InvalidRequest,
     TooLarge,
@@ -59,8 +60,10 @@ class Transport:
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
-        self._check_key(headers.get("authorization", ""))
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path in OPEN and scope["method"] == "GET":
+            return
+        self._check_key(headers.get("authorization", ""))
         if _NEEDS_BETA.match(path):
             _check_beta(headers.get("openai-beta", ""))
         if scope["method"] == "POST":

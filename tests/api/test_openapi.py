@@ -174,7 +174,8 @@ def existing(client: OpenAI) -> dict[str, str]:
 
 
 def an_error_is_in_the_apis_shape(_context: Any, response: Any, _case: Any) -> None:
-    if response.status_code >= 400:
+    # What is no HTTP is answered by uvicorn, in its own words: nobody has read a path yet.
+    if response.status_code >= 400 and response.content != b"Invalid HTTP request received.":
         TypeAdapter(Error).validate_json(response.content, strict=True, extra="forbid")
 
 

@@ -24,6 +24,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from xiaozhi.json_objects import JsonObject
+
 INSTRUCTIONS = 256_000  # characters
 MESSAGE_TEXT = 256_000  # characters
 TOOLS = 128
@@ -102,7 +104,7 @@ class FileSearchSettings(Body):
 class FunctionDefinition(Body):
     name: FunctionName
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: JsonObject | None = None
     strict: bool | None = None
 
 
@@ -163,7 +165,7 @@ class JsonObjectFormat(Body):
 class JsonSchema(Body):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     description: str | None = None
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
     strict: bool | None = None
 
 

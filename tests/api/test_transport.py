@@ -109,6 +109,22 @@ def test_half_a_character_is_refused(server: Running):
     assert (answer.status, answer.json()["error"]["code"]) == (400, "invalid_type")
 
 
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ('{"a":' * 300 + "1" + "}" * 300, "nested more than 100 levels deep"),
+        ('{"a": {"b": ["\\ud800"]}}', "holds half a character"),
+    ],
+    ids=["deep", "half a character"],
+)
+def test_a_schema_that_cannot_be_kept_is_refused(server: Running, schema: str, words: str):
+    json_schema = f'{{"type": "json_schema", "json_schema": {{"name": "x", "schema": {schema}}}}}'
+    answer = ask(server, "/v1/assistants", f'{{"model": "m", "response_format": {json_schema}}}')
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "invalid_value")
+    assert answer.json()["error"]["param"] == "response_format.json_schema.schema"
+    assert words in answer.json()["error"]["message"]
+
+
 def test_other_content_types_are_refused(server: Running):
     headers = {**HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
     answer = ask(server, "/v1/assistants", "model=x", headers=headers)

@@ -1,0 +1,33 @@
+"""JSON objects of any kind inside a request, such as a JSON Schema: whether they can be kept."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError, PydanticSerializationError, to_json
+
+DEEPEST = 100  # levels; pydantic writes 255, and the object lies inside others
+
+
+def _can_be_kept(found: dict[str, Any]) -> dict[str, Any]:
+    """What was parsed may still be too deep to be written, or hold half a character."""
+    level: list[Any] = [found]
+    for _ in range(DEEPEST):
+        level = [inside for value in level for inside in _values(value)]
+    if level:
+        words = "it is nested more than {deepest} levels deep"
+        raise PydanticCustomError("invalid_value", words, {"deepest": DEEPEST})
+    try:
+        to_json(found)
+    except PydanticSerializationError as error:
+        raise PydanticCustomError("invalid_value", "it holds half a character") from error
+    return found
+
+
+def _values(found: Any) -> Iterable[Any]:
+    if isinstance(found, dict):
+        return cast("dict[str, Any]", found).values()
+    return cast("list[Any]", found) if isinstance(found, list) else ()
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_can_be_kept)]

@@ -40,6 +40,13 @@ class Models(BaseModel):
     data: list[Model]
 
 
+class ListedThread(Thread):
+    """`last_activity_at`: Unix seconds. `snippet`: text around the first hit of a search."""
+
+    last_activity_at: int
+    snippet: str | None = None
+
+
 class RunEvent(RootModel[AssistantStreamEvent]):
     """`event` is that line of the stream, `data` the JSON of the line after it."""
 
@@ -114,6 +121,14 @@ CALLS: Mapping[str, Call] = {
         "deleteAssistant", "Delete an assistant", AssistantDeleted
     ),
     "POST /threads": Call("createThread", "Create a thread", Thread, example={"messages": [HELLO]}),
+    "GET /threads": Call(
+        "listThreads",
+        "List threads, and search in them",
+        ListOf[ListedThread],
+        description="Newest activity first. `metadata[key]=value` keeps the threads with this "
+        "pair, `q` those in whose title (`metadata.title`) or messages every word occurs.",
+        extension=True,
+    ),
     "GET /threads/{thread_id}": Call("getThread", "Retrieve a thread", Thread),
     "POST /threads/{thread_id}": Call("modifyThread", "Modify a thread", Thread, example=NOTE),
     "DELETE /threads/{thread_id}": Call(

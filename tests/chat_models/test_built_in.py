@@ -1,10 +1,12 @@
 """The real built-in model, fetched as a user fetches it, in its child process."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -67,6 +69,45 @@ def test_it_answers_in_chinese_and_english_and_remembers(client: OpenAI):
     assert "你好" in ask(client, thread.id, "你好")
     assert "Paris" in ask(client, thread.id, "What is the capital of France? Answer in one word.")
     assert "法国" in ask(client, thread.id, "我刚才问的是哪个国家的首都？用中文回答国家的名字。")
+
+
+@pytest.mark.timeout(300)
+def test_it_calls_functions_and_uses_what_they_say(client: OpenAI):
+    parameters = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    }
+    weather: Any = {
+        "type": "function",
+        "function": {
+            "name": "get_weather",
+            "description": "Get the current weather of a city",
+            "parameters": parameters,
+        },
+    }
+    assistant = client.beta.assistants.create(
+        model="default", instructions="Use the tools.", temperature=0.0, tools=[weather]
+    )
+    run = client.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id,
+        thread={"messages": [{"role": "user", "content": "What is the weather in Paris?"}]},
+        poll_interval_ms=100,
+    )
+    assert run.required_action, run.status
+    [call] = run.required_action.submit_tool_outputs.tool_calls
+    assert (call.function.name, json.loads(call.function.arguments)) == (
+        "get_weather",
+        {"city": "Paris"},
+    )
+    run = client.beta.threads.runs.submit_tool_outputs_and_poll(
+        run_id=run.id,
+        thread_id=run.thread_id,
+        tool_outputs=[{"tool_call_id": call.id, "output": "18 degrees, sunny"}],
+        poll_interval_ms=100,
+    )
+    # It may call again, small as it is; it must not be stuck.
+    assert run.status in ("completed", "requires_action")
 
 
 @pytest.mark.timeout(300)

@@ -25,6 +25,7 @@ from openai.types import Model
 from xiaozhi.chat_models import chat_model
 from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
 from xiaozhi.chat_models.openai_compatible import OpenAICompatible
+from xiaozhi.chat_models.spoken_calls import with_calls
 from xiaozhi.chat_models.weights import BUILT_IN
 from xiaozhi.errors import ModelFailed
 
@@ -90,7 +91,7 @@ class BuiltIn:
         for again in (True, False):
             endpoint = await self._running()
             try:
-                async with aclosing(endpoint.stream(request)) as pieces:
+                async with aclosing(_answer(endpoint, request)) as pieces:
                     async for piece in pieces:
                         yield piece
                 return
@@ -203,6 +204,14 @@ class BuiltIn:
         assert process.stderr is not None
         async for line in process.stderr:
             self._last_words.append(line.decode(errors="replace").strip())
+
+
+def _answer(endpoint: OpenAICompatible, request: ChatRequest) -> AsyncGenerator[Piece]:
+    pieces = endpoint.stream(request)
+    tools = request.options.get("tools")
+    if not tools or request.options.get("tool_choice") == "none":
+        return pieces
+    return with_calls(pieces, {tool["function"]["name"] for tool in tools})
 
 
 async def _address(process: asyncio.subprocess.Process) -> str | None:

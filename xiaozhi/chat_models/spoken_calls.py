@@ -1,0 +1,97 @@
+"""Function calls that a small model writes into its text instead of making them.
+
+    ```json
+    {"name": "weather", "arguments": {"city": "Paris"}}
+    ```
+
+The built-in model does so whatever its template says, and then talks on about what the function
+might have answered.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from typing import Any, cast
+
+from xiaozhi.chat_models.chat_model import CallPiece, Piece
+from xiaozhi.errors import ModelFailed
+
+_OPENERS = ("```json", "```", "<tool_call>", "")
+_LONGEST = 16_000  # characters of arguments that are waited for
+
+
+async def with_calls(
+    pieces: AsyncGenerator[Piece], names: Collection[str]
+) -> AsyncGenerator[Piece]:
+    """The same answer; where it begins with such a call, the call alone. `names`: of functions."""
+    held: Piece | None = Piece()
+    async with aclosing(pieces):
+        try:
+            async for piece in pieces:
+                if held is None:
+                    yield piece
+                    continue
+                _add(held, piece)
+                call = _read(held.text, names)
+                if call is not None:
+                    held = Piece(calls=[call], finish_reason="tool_calls", count=held.count)
+                    # What it says further is made up.
+                    break
+                if held.calls or held.finish_reason or not _may_begin(held.text):
+                    whole, held = held, None
+                    yield whole
+        except ModelFailed:
+            if held is not None:
+                yield held
+            raise
+        if held is not None:
+            yield held
+
+
+def _add(held: Piece, piece: Piece) -> None:
+    held.text += piece.text
+    held.refusal += piece.refusal
+    held.calls += piece.calls
+    held.count += piece.count
+    held.finish_reason = piece.finish_reason
+    held.usage = piece.usage
+
+
+def _may_begin(text: str) -> bool:
+    """Whether `text` is the beginning of such a call, as far as it goes."""
+    text = text.lstrip()
+    if len(text) > _LONGEST:
+        return False
+    for opener in _OPENERS:
+        if opener.startswith(text):
+            return True
+        rest = text.removeprefix(opener).lstrip() if text.startswith(opener) else "no"
+        if rest.startswith("{") and _object(rest) is None:
+            return True
+        if not rest:
+            return True
+    return False
+
+
+def _read(text: str, names: Collection[str]) -> CallPiece | None:
+    text = text.lstrip()
+    for opener in _OPENERS:
+        if text.startswith(opener):
+            found = _object(text.removeprefix(opener).lstrip())
+            if found is not None and found.get("name") in names:
+                arguments = found.get("arguments", {})
+                if not isinstance(arguments, str):
+                    arguments = json.dumps(arguments, ensure_ascii=False)
+                return CallPiece(0, str(found["name"]), arguments)
+    return None
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """The JSON object that `text` begins with; None where it is not there, or not whole yet."""
+    if not text.startswith("{"):
+        return None
+    try:
+        found, _ = json.JSONDecoder(strict=False).raw_decode(text)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", found)

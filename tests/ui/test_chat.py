@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from openai import OpenAI
@@ -9,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.ui.conftest import OLD_ASSISTANT
 from tests.ui.looking import Looking
-from xiaozhi.chat_models.scripted import Fails, Hangs, Says, Scripted
+from xiaozhi.chat_models.scripted import Calls, Fails, Hangs, Says, Scripted
 
 SLOW = Says([f"字{number} " for number in range(60)], pause=0.05)
 ALL_OF_SLOW = "".join(f"字{number} " for number in range(60)).strip()
@@ -138,6 +139,25 @@ def test_a_failed_answer_can_be_asked_for_again(look: Looking, model: Scripted):
     seen.button("再试一次").click()
     seen.says("整句")
     expect(seen.questions).to_have_count(1)
+
+
+def test_a_function_that_the_page_cannot_do_does_not_hold_it_up(
+    look: Looking, client: OpenAI, model: Scripted
+):
+    model.script = [Calls([("weather", "{}")], text="我查一下。"), Says("查不到。")]
+    weather: Any = {"type": "function", "function": {"name": "weather"}}
+    assistant = client.beta.assistants.create(model="scripted", tools=[weather])
+    run = client.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id,
+        thread={"messages": [{"role": "user", "content": "天气？"}]},
+        poll_interval_ms=20,
+    )
+    seen = look(f"{look.address}?c={run.thread_id}")
+    expect(seen.page.get_by_text("助手想使用 weather，这个页面还做不到。")).to_be_visible()
+    seen.button("不用它，继续").click()
+    seen.says("查不到。")
+    expect(seen.answers.first).to_have_text("我查一下。")
+    assert "not available" in model.requests[-1]["messages"][-1]["content"]
 
 
 def test_two_tabs_do_not_disturb_each_other(look: Looking, model: Scripted):

@@ -112,6 +112,7 @@ def _show(conversation: Conversation) -> None:
         transcript.show(conversation.messages)
         if conversation.last_run and not turns:
             _show_failure(conversation, conversation.last_run)
+            _show_waiting(conversation.last_run)
     if st.session_state.get("waiting") and not turns:
         _ask(conversation, st.session_state.waiting.pop(0))
     _tail(conversation)
@@ -121,6 +122,14 @@ def _show_failure(conversation: Conversation, run: Run) -> None:
     if why := transcript.why_failed(run):
         st.error(why, icon=":material/error:")
         st.button(_("Try again"), key="again", on_click=_again, args=(conversation, run))
+
+
+def _show_waiting(run: Run) -> None:
+    """A run that wants its client to do something holds the conversation until that is settled."""
+    if wanted := transcript.functions_wanted(run):
+        words = _("The assistant wants to use {names}, which this page cannot do.", names=wanted)
+        st.info(words, icon=":material/build:")
+        st.button(_("Go on without"), key="without", on_click=_go_on_without, args=(run,))
 
 
 @st.fragment
@@ -270,6 +279,13 @@ def _stop(turn: Turn) -> None:
         # Where it has just ended by itself, there is nothing to say.
         if not turn.followed.ended:
             st.session_state.problem = explained(error)
+
+
+def _go_on_without(run: Run) -> None:
+    try:
+        talk.declined(run)
+    except APIError as error:
+        st.session_state.problem = explained(error)
 
 
 def _choose() -> None:

@@ -6,9 +6,11 @@ from openai import Omit, omit
 from openai.types.beta.threads import Message, Run
 
 from xiaozhi.ui.client import assistant_id, client
-from xiaozhi.ui.follow import ENDED, Followed, followed
+from xiaozhi.ui.follow import ENDED, Followed, followed, let_go
 
 MOST_MESSAGES = 1_000  # in one conversation, as the tutorial had it
+# What a model is told of a function that nobody can do here
+NOT_HERE = "This function is not available here. Answer without it."
 PAGE = 100  # messages that the API gives at once, at most
 
 
@@ -108,6 +110,21 @@ def stopped(turn: Turn) -> None:
     """The run is cancelled; what it said stays. Raises openai.APIError, also if it has ended."""
     run = turn.followed.run
     client().beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
+
+
+def declined(run: Run) -> None:
+    """The functions that `run` waits for are not there; it goes on knowing so.
+
+    Raises openai.APIError.
+    """
+    assert run.required_action is not None, "it waits"
+    calls = run.required_action.submit_tool_outputs.tool_calls
+    client().beta.threads.runs.submit_tool_outputs(
+        run.id,
+        thread_id=run.thread_id,
+        tool_outputs=[{"tool_call_id": call.id, "output": NOT_HERE} for call in calls],
+    )
+    let_go(run)
 
 
 def _count(thread_id: str) -> int:

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from xiaozhi.chat_models import CallPiece, Piece
-from xiaozhi.chat_models.spoken_calls import with_calls
+from xiaozhi.chat_models import CallPiece, ChatRequest, Piece
+from xiaozhi.chat_models.spoken_calls import with_calls, with_results_told
 
 CALL = '{"name": "weather", "arguments": {"city": "Paris"}}'
 
@@ -60,3 +60,21 @@ def test_everything_else_is_text(texts: Sequence[str]):
 
 def test_plain_words_are_not_held_back():
     assert [piece.text for piece in read("Hel", "lo")] == ["Hel", "lo", ""]
+
+
+def test_results_are_told_in_sentences():
+    call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    asked = ChatRequest(
+        "m",
+        [
+            {"role": "user", "content": "Weather?"},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "18"},
+        ],
+        {"temperature": 0, "tools": [{}], "tool_choice": "auto"},
+    )
+    told = with_results_told(asked)
+    assert [message["role"] for message in told.messages] == ["user", "system"]
+    assert told.messages[1]["content"].startswith("Result of weather({}): 18\n")
+    assert told.options == {"temperature": 0}
+    assert with_results_told(told) is told

@@ -25,7 +25,7 @@ from openai.types import Model
 from xiaozhi.chat_models import chat_model
 from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
 from xiaozhi.chat_models.openai_compatible import OpenAICompatible
-from xiaozhi.chat_models.spoken_calls import with_calls
+from xiaozhi.chat_models.spoken_calls import with_calls, with_results_told
 from xiaozhi.chat_models.weights import BUILT_IN
 from xiaozhi.errors import ModelFailed
 
@@ -51,6 +51,8 @@ class BuiltIn:
         """`gguf`: the model's file. `name`: what it is called; else the file's name."""
         self.name = name or gguf.stem
         self._gguf = gguf
+        # Not a model of the user's choice, which may well do what this one cannot
+        self._is_own = gguf.name == BUILT_IN.file
         self._session = session
         self._key = secrets.token_urlsafe(32)
         self._supervisor: asyncio.Task[None] | None = None
@@ -88,6 +90,8 @@ class BuiltIn:
         await self._running()
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Piece]:
+        if self._is_own:
+            request = with_results_told(request)
         for again in (True, False):
             endpoint = await self._running()
             try:
@@ -183,7 +187,7 @@ class BuiltIn:
             "answer": ANSWER,
             "threads": await asyncio.to_thread(physical_cores),
             "cache_mib": PROMPT_CACHE,
-            "sampling": SAMPLING if self._gguf.name == BUILT_IN.file else {},
+            "sampling": SAMPLING if self._is_own else {},
         }
         return await asyncio.create_subprocess_exec(
             sys.executable,

@@ -1,22 +1,24 @@
-"""Function calls that a small model writes into its text instead of making them.
+"""Function calls for a small model, which writes them into its text instead of making them.
 
     ```json
     {"name": "weather", "arguments": {"city": "Paris"}}
     ```
 
 The built-in model does so whatever its template says, and then talks on about what the function
-might have answered.
+might have answered. Shown its own call again, it repeats that for ever; told the result in a
+sentence, it answers (8 of 8 tries, in Chinese and English).
 """
 
 import json
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
-from xiaozhi.chat_models.chat_model import CallPiece, Piece
+from xiaozhi.chat_models.chat_model import CallPiece, ChatRequest, Piece
 from xiaozhi.errors import ModelFailed
 
 _OPENERS = ("```json", "```", "<tool_call>", "")
+_USE_IT = "Answer the user with it, in the user's language."
 _LONGEST = 16_000  # characters of arguments that are waited for
 
 
@@ -46,6 +48,32 @@ async def with_calls(
             raise
         if held is not None:
             yield held
+
+
+def with_results_told(request: ChatRequest) -> ChatRequest:
+    """The same question with its calls and their results as sentences, and no further functions.
+
+    Where nothing was called yet: the request as it is.
+    """
+    called = {
+        call["id"]: f"{call['function']['name']}({call['function']['arguments']})"
+        for message in request.messages
+        for call in message.get("tool_calls", ())
+    }
+    if not called:
+        return request
+    told: list[Mapping[str, Any]] = []
+    for message in request.messages:
+        if message["role"] == "tool":
+            words = f"Result of {called[message['tool_call_id']]}: {message['content']}\n{_USE_IT}"
+            told.append({"role": "system", "content": words})
+        elif not message.get("tool_calls"):
+            told.append(message)
+        elif message["content"]:
+            told.append({"role": message["role"], "content": message["content"]})
+    words = ("tools", "tool_choice", "parallel_tool_calls")
+    options = {name: value for name, value in request.options.items() if name not in words}
+    return ChatRequest(request.model, told, options)
 
 
 def _add(held: Piece, piece: Piece) -> None:

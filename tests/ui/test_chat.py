@@ -185,12 +185,14 @@ def test_two_tabs_see_one_answer(look: Looking, model: Scripted):
 
 def test_a_question_meanwhile_waits_its_turn(look: Looking, model: Scripted):
     # Slow enough for a busy machine: the second question must be typed before its end.
-    model.script = [replace(SLOW, pause=0.15), Says("第二个回答")]
+    model.script = [replace(SLOW, pause=0.1), Says("第二个回答")]
     seen = look()
     seen.ask("第一问")
     expect(seen.answers.last).to_contain_text("字2")
     seen.ask("第二问")
-    expect(seen.page.get_by_text("等这次回答结束后发送")).to_be_visible()
+    waiting = seen.page.get_by_text("等这次回答结束后发送")
+    expect(waiting).to_be_visible()
+    expect(waiting).to_be_hidden()
     seen.says("第二个回答")
     expect(seen.answers.first).to_have_text(ALL_OF_SLOW)
     expect(seen.questions).to_have_text(["第一问", "第二问"])

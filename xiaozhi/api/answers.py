@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from xiaozhi.api.refusals import refusal
+from xiaozhi.api.refusals import NOT_JSON, refusal
 from xiaozhi.errors import (
     InvalidRequest,
     ModelFailed,
@@ -70,6 +70,9 @@ async def http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         words = f"Not allowed to {method} on {path}."
         return _error(405, words, code="method_not_supported")
+    if error.status_code == 400:
+        # The framework's one reason: JSON that no parser takes, as arrays 20,000 deep
+        return _error(400, NOT_JSON)
     return _error(error.status_code, error.detail)
 
 

@@ -14,6 +14,7 @@ RESOURCES = (assistants, runs, threads, messages, models, chat_completions)
 def create_api() -> FastAPI:
     """To be mounted at /v1, inside `Transport`; `state.rooms` is set before the first request."""
     app = FastAPI(
+        redirect_slashes=False,  # a redirect has no body in the API's shape
         title="小智·Zero",
         version=__version__,
         openapi_url=None,

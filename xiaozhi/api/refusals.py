@@ -35,7 +35,7 @@ def refusal(errors: Sequence[Mapping[str, Any]], body: Any) -> InvalidRequest:
     errors = sorted(errors, key=lambda error: error["type"] != "extra_forbidden")
     error = errors[0]
     source, *loc = error["loc"]
-    if error["type"] == "json_invalid" or (source == "body" and not loc and body is not None):
+    if error["type"] == "json_invalid" or (source == "body" and not loc):
         return InvalidRequest(NOT_JSON)
     param = path(loc, body if source == "body" else None)
     kind: str = error["type"]

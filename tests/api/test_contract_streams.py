@@ -199,9 +199,11 @@ def test_a_stream_that_cannot_tell_the_end_raises_in_the_sdk(
                     )
 
         listening = runs.create(**asked, stream=True) if helper == "create" else None
-        with listening or runs.stream(**asked) as events:
-            with pytest.raises(APIError, match="The run went on elsewhere"):
-                listen(events)
+        with (
+            listening or runs.stream(**asked) as events,
+            pytest.raises(APIError, match="The run went on elsewhere"),
+        ):
+            listen(events)
 
 
 @pytest.fixture

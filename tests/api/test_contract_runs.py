@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import BadRequestError, OpenAI
+from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Run
 
@@ -14,6 +14,7 @@ from tests.api.test_functions import PARIS, ROME, WEATHER, asking, calls_of, out
 from tests.api.test_runs import ended, text_of_last
 from tests.running import running
 from xiaozhi.chat_models.scripted import Calls, Fails, Hangs, Says, Scripted
+from xiaozhi.store import run_rows
 
 TIMES = ("completed_at", "failed_at", "cancelled_at")
 EXPIRES_AFTER = 2  # s, of the hasty server
@@ -184,6 +185,9 @@ def test_an_active_run_holds_its_thread_and_lets_everything_else_be(
         f"Thread {thread} already has an active run {run.id}.",
         f"Thread {thread} already has an active run {run.id}.",
     ]
+    # What a request names is looked for before the lock is.
+    with pytest.raises(NotFoundError, match="No assistant found"):
+        runs.create(thread_id=thread, assistant_id="asst_no")
     [message] = client.beta.threads.messages.list(thread).data
     messages = client.beta.threads.messages
     messages.update(message.id, thread_id=thread, metadata={"a": "b"})
@@ -197,6 +201,23 @@ def test_an_active_run_holds_its_thread_and_lets_everything_else_be(
     assert run.status == ("cancelling" if status == "in_progress" else "cancelled")
     run = ended(client, run)
     assert (run.status, run.metadata) == ("cancelled", {"a": "b"})
+
+
+def test_a_run_that_is_being_cancelled_is_still_active(
+    model_server: tuple[Scripted, str], model: Scripted, tmp_path: Path
+):
+    """Another process has taken the run over and is slow: it stays in this status for long."""
+    with running(tmp_path, model_url=model_server[1]) as server, server.client() as client:
+        run = run_in("in_progress", client, model)
+        store, runs = server.rooms.store, client.beta.threads.runs
+        server.on_the_loop(lambda: store.write(lambda c: run_rows.claim_unfinished(c, "another")))
+        run = runs.cancel(run.id, thread_id=run.thread_id)
+        assert run.status == "cancelling"
+        refuses_to_be_touched(client, run)
+        with pytest.raises(BadRequestError, match="Can't add messages"):
+            client.beta.threads.messages.create(run.thread_id, role="user", content="x")
+        with pytest.raises(BadRequestError, match="already has an active run"):
+            runs.create(thread_id=run.thread_id, assistant_id=run.assistant_id)
 
 
 def test_a_waiting_run_starts_anew_with_its_outputs(

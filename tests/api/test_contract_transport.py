@@ -53,7 +53,7 @@ def refused_with(answer: Answer, status: int) -> dict[str, Any]:
         ("GET", "/v1/assistants/", None, {}, 404),
         ("GET", "/v1/no/such/route", None, {}, 404),
         ("PUT", "/v1/threads", None, {}, 405),
-        ("GET", "/v1/threads", None, {}, 405),
+        ("DELETE", "/v1/threads", None, {}, 405),
         ("POST", "/v1/threads", "{}", {"Content-Length": str(2**30)}, 413),
         ("POST", "/v1/threads", "a=b", {"Content-Type": "text/plain"}, 415),
     ],

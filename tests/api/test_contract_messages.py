@@ -54,7 +54,7 @@ def test_a_message_that_was_cut_says_why_and_the_model_reads_it(
     assert model.requests[-1]["messages"][-1] == {"role": "assistant", "content": "half of it"}
 
 
-def test_nulls_of_other_clients_mean_not_given(client: OpenAI, thread: Thread):
+def test_nulls_in_a_message_mean_not_given(client: OpenAI, thread: Thread):
     messages: Any = client.beta.threads.messages
     made = messages.create(
         thread.id, role="assistant", content="I said that.", attachments=None, metadata=None

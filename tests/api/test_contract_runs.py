@@ -71,6 +71,7 @@ def test_a_new_run_has_all_its_fields(
     run = client.beta.threads.runs.create(
         thread_id=thread.id,
         assistant_id=assistant.id,
+        additional_messages=[],
         metadata={"a": "b"},
         max_prompt_tokens=1000,
         truncation_strategy={"type": "auto", "last_messages": 5},

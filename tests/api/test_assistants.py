@@ -46,6 +46,24 @@ def test_null_means_not_given(client: OpenAI):
     assert (made.temperature, made.metadata) == (1.0, {})
 
 
+def test_null_leaves_what_was_there(client: OpenAI):
+    fields: Any = {
+        "name": "小智",
+        "description": "kind",
+        "instructions": "Be kind.",
+        "tools": [],
+        "tool_resources": {},
+        "temperature": 0.5,
+        "top_p": 0.5,
+        "response_format": {"type": "text"},
+        "reasoning_effort": "low",
+        "metadata": {"a": "b"},
+    }
+    made = client.beta.assistants.create(model="scripted", **fields)
+    nothing: Any = dict.fromkeys(["model", *fields])
+    assert client.beta.assistants.update(made.id, **nothing) == made
+
+
 def test_a_json_schema_is_kept_as_it_was_sent(client: OpenAI):
     schema: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "string"}}}
     response_format: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}

@@ -186,9 +186,10 @@ def test_an_active_run_holds_its_thread_and_lets_everything_else_be(
         f"Thread {thread} already has an active run {run.id}.",
         f"Thread {thread} already has an active run {run.id}.",
     ]
-    # What a request names is looked for before the lock is.
+    # What a request names is looked for before the lock is, and a refused one keeps nothing.
+    said_too: Any = [{"role": "user", "content": "lost?"}]
     with pytest.raises(NotFoundError, match="No assistant found"):
-        runs.create(thread_id=thread, assistant_id="asst_no")
+        runs.create(thread_id=thread, assistant_id="asst_no", additional_messages=said_too)
     [message] = client.beta.threads.messages.list(thread).data
     messages = client.beta.threads.messages
     messages.update(message.id, thread_id=thread, metadata={"a": "b"})

@@ -171,6 +171,32 @@ def test_a_thread_made_with_its_run_is_told_first(
     assert events[0].data.metadata == {"a": "b"}
 
 
+def test_a_silent_run_that_is_cancelled_says_so(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Hangs()]
+    runs, events = client.beta.threads.runs, list[Any]()
+    with runs.create(thread_id=thread.id, assistant_id=assistant.id, stream=True) as stream:
+        for event in stream:
+            events.append(event)
+            if event.event == "thread.run.in_progress":
+                runs.cancel(events[0].data.id, thread_id=thread.id)
+    assert brief(events) == [*TEXT_RUN[:3], "thread.run.cancelling", "thread.run.cancelled"]
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_what_follows_the_outputs_has_the_order_of_any_turn(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread, name: str
+):
+    line, order = STORIES[name]
+    model.script = [Calls([("weather", PARIS)]), line]
+    run = asking(client, thread, assistant)
+    told = client.beta.threads.runs.submit_tool_outputs(
+        run.id, thread_id=thread.id, tool_outputs=outputs(run, "x"), stream=True
+    )
+    assert brief(list(told)) == ["thread.run.step.completed", *order[1:]]
+
+
 @pytest.fixture
 def lonely(model_server: tuple[Scripted, str], tmp_path: Path) -> Iterator[Running]:
     """A server with runs of this test only."""

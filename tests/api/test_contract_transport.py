@@ -1,8 +1,10 @@
 """The contract's rows on transport and errors, row by row (contract 1 and 2)."""
 
 import asyncio
+import http.client
 import json
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -62,6 +64,19 @@ def test_every_refusal_is_in_the_one_shape(
     server: Running, method: str, path: str, body: str | None, headers: dict[str, str], status: int
 ):
     refused_with(ask(server, path, body, method, {**HEADERS, **headers}), status)
+
+
+def test_a_body_that_does_not_say_its_length_is_measured(server: Running):
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port)) as connection:
+        connection.putrequest("POST", "/v1/threads")
+        for name, value in (*HEADERS.items(), ("Transfer-Encoding", "chunked")):
+            connection.putheader(name, value)
+        connection.endheaders()
+        for _ in range(64):
+            connection.send(b"100000\r\n" + b" " * 2**20 + b"\r\n")
+        connection.send(b"1\r\n \r\n")
+        answer = Answer(connection.getresponse())
+    assert "too large" in refused_with(answer, 413)["message"]
 
 
 @pytest.mark.parametrize("body", ["", "null", "[" * 20_000])

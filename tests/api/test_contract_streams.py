@@ -27,13 +27,13 @@ def assistant(client: OpenAI) -> Assistant:
 
 
 STORIES: dict[str, tuple[Line, list[str]]] = {
-    "says": (Says("one two three"), TEXT_RUN),
+    "says": (Says("one two three", pause=0.03), TEXT_RUN),
     "says nothing": (Says([]), [*TEXT_RUN[:3], "thread.run.completed"]),
-    "refuses": (Refuses("I will not."), TEXT_RUN),
+    "refuses": (Refuses("I will not.", pause=0.03), TEXT_RUN),
     "calls": (Calls([("weather", PARIS)]), CALLS_RUN),
-    "calls twice": (Calls([("weather", PARIS), ("weather", ROME)]), CALLS_RUN),
+    "calls twice": (Calls([("weather", PARIS), ("weather", ROME)], pause=0.01), CALLS_RUN),
     "says and calls": (
-        Calls([("weather", PARIS)], text="Let me see."),
+        Calls([("weather", PARIS)], text="Let me see.", pause=0.01),
         [*BEGUN, *SAID, *CALLS_RUN[3:]],
     ),
     "fails": (Fails(400), [*TEXT_RUN[:3], "thread.run.failed"]),

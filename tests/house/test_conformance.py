@@ -18,7 +18,8 @@ def table(text: str) -> list[list[str]]:
 
 def test_every_test_that_it_names_exists():
     named = set(re.findall(r"`(test_\w+)`", PAGE))
-    files = (ROOT / "tests").rglob("test_*.py")
+    # Not those of the foreign clients' environments, which lie deeper
+    files = [*(ROOT / "tests").glob("test_*.py"), *(ROOT / "tests").glob("*/test_*.py")]
     there = {name for path in files for name in re.findall(r"def (test_\w+)", path.read_text())}
     assert named
     assert named - there == set()

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Response
 
 from xiaozhi import store, threads
 from xiaozhi.api import answers
-from xiaozhi.api.dependencies import ThePage, TheRooms
+from xiaozhi.api.dependencies import IsRetry, ThePage, TheRooms
 from xiaozhi.api.not_yet import refuse_what_is_not_there
 from xiaozhi.ids import now
 from xiaozhi.requests import CreateMessage, ModifyMessage
@@ -21,17 +21,16 @@ async def create(
     request: CreateMessage,
     rooms: TheRooms,
     xiaozhi_when_locked: Annotated[Literal["wait", "refuse"] | None, Header()] = None,
-    x_stainless_retry_count: Annotated[str, Header()] = "",
+    *,
+    again: IsRetry,
 ) -> Response:
     """Extensions: a message may wait for the lock; a POST that an SDK repeats adds none."""
     refuse_what_is_not_there(request)
     waits = xiaozhi_when_locked == "wait" if xiaozhi_when_locked else rooms.messages_wait
-    # The SDKs count from 0 and repeat what they do not know to have arrived.
-    is_repeated = x_stainless_retry_count not in ("", "0")
 
     def work(connection: Connection) -> str:
         at = now()
-        if is_repeated and (body := threads.repeated_message(connection, thread_id, request, at)):
+        if again and (body := threads.repeated_message(connection, thread_id, request, at)):
             return body
         return threads.add_message(connection, thread_id, request, at, waits=waits)
 

@@ -13,9 +13,7 @@ from xiaozhi import store
 from xiaozhi.requests import CreateMessage, ToolOutput
 from xiaozhi.runs.calls import calls_of
 from xiaozhi.store import Connection, PageWanted, changed
-from xiaozhi.threads import new_message
-
-YOUNG = 60  # s
+from xiaozhi.threads import REPEATED_WITHIN, new_message
 
 # What the same request may have made of two runs: when they were made, and what became of them
 _VARIES = {
@@ -45,7 +43,7 @@ def existing_run(
     newest = store.runs.page(connection, PageWanted(limit=1), thread_id=wanted.thread_id)
     for body in newest.bodies:
         run = Run.model_validate_json(body)
-        is_young = at - run.created_at < YOUNG
+        is_young = at - run.created_at < REPEATED_WITHIN
         if is_young and changed(run, _VARIES) == changed(wanted, _VARIES):
             return run if _were_added(connection, run, additional) else None
     return None

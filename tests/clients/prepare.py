@@ -88,7 +88,13 @@ def say(lock: Path, packages: list[str]) -> None:
 def run(command: list[str], folder: Path) -> None:
     """Silent where it succeeds; all its words where it fails."""
     process = subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder,
+        # As pip does: whom the machine trusts, a company's proxy say, Node.js trusts too.
+        env={**os.environ, "NODE_USE_SYSTEM_CA": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if process.returncode != 0:
         print(process.stdout)

@@ -35,10 +35,13 @@ def strict(server: Running, model: Scripted) -> Iterator[OpenAI]:
 
 
 def asynchronously(server: Running, story: Callable[[AsyncOpenAI], Awaitable[None]]) -> None:
+    # Made outside of the loop: it reads certificates from the disk.
+    asynchronous = AsyncOpenAI(
+        base_url=server.url, api_key=KEY, max_retries=0, _strict_response_validation=True
+    )
+
     async def told() -> None:
-        async with AsyncOpenAI(
-            base_url=server.url, api_key=KEY, max_retries=0, _strict_response_validation=True
-        ) as client:
+        async with asynchronous as client:
             await story(client)
 
     asyncio.run(told())

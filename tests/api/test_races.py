@@ -61,8 +61,8 @@ async def ended(client: AsyncOpenAI, run: Any) -> Any:
 def test_of_many_runs_at_once_one_wins(
     server: Running, model: Scripted, assistant: Assistant, races: int
 ):
-    async def story() -> None:
-        async with several(server) as client:
+    async def story(asynchronous: AsyncOpenAI) -> None:
+        async with asynchronous as client:
             for _ in range(races):
                 model.script = [Says("slow", think=1.0)]
                 thread = await client.beta.threads.create()
@@ -77,14 +77,15 @@ def test_of_many_runs_at_once_one_wins(
                 assert (await ended(client, won)).status == "completed"
                 assert len((await runs.list(thread.id)).data) == 1
 
-    asyncio.run(story())
+    # Made outside of the loop: it reads certificates from the disk.
+    asyncio.run(story(several(server)))
 
 
 def test_a_cancel_and_an_end_at_the_same_time_have_one_outcome(
     server: Running, model: Scripted, assistant: Assistant, races: int
 ):
-    async def story() -> None:
-        async with several(server) as client:
+    async def story(asynchronous: AsyncOpenAI) -> None:
+        async with asynchronous as client:
             for number in range(races * 4):
                 model.script = [Says(["a ", "b ", "c"], pause=0.002 * (number % 5))]
                 thread = await client.beta.threads.create()
@@ -99,14 +100,15 @@ def test_a_cancel_and_an_end_at_the_same_time_have_one_outcome(
                 # And the thread is free.
                 await client.beta.threads.messages.create(thread.id, role="user", content="x")
 
-    asyncio.run(story())
+    # Made outside of the loop: it reads certificates from the disk.
+    asyncio.run(story(several(server)))
 
 
 def test_of_two_submits_one_wins(
     server: Running, model: Scripted, assistant: Assistant, races: int
 ):
-    async def story() -> None:
-        async with several(server) as client:
+    async def story(asynchronous: AsyncOpenAI) -> None:
+        async with asynchronous as client:
             for _ in range(races):
                 model.script = [Calls([("weather", "{}")]), Says("Sunny.")]
                 thread = await client.beta.threads.create()
@@ -133,14 +135,15 @@ def test_of_two_submits_one_wins(
                 assert run.status in (("completed", "cancelled") if won else ("cancelled",))
                 await client.beta.threads.messages.create(thread.id, role="user", content="x")
 
-    asyncio.run(story())
+    # Made outside of the loop: it reads certificates from the disk.
+    asyncio.run(story(several(server)))
 
 
 def test_a_thread_that_is_deleted_under_its_run_leaves_nothing(
     server: Running, model: Scripted, assistant: Assistant, races: int
 ):
-    async def story() -> None:
-        async with several(server) as client:
+    async def story(asynchronous: AsyncOpenAI) -> None:
+        async with asynchronous as client:
             for number in range(races * 2):
                 model.script = [Says(["a "] * 20, pause=0.005)]
                 thread = await client.beta.threads.create()
@@ -151,4 +154,5 @@ def test_a_thread_that_is_deleted_under_its_run_leaves_nothing(
                 [gone] = await tried(runs.retrieve(run.id, thread_id=thread.id))
                 assert gone.status_code == 404
 
-    asyncio.run(story())
+    # Made outside of the loop: it reads certificates from the disk.
+    asyncio.run(story(several(server)))

@@ -6,6 +6,9 @@ same history, in the same run. Expected: at most 150 ms empty and 250 ms with 1,
 idle machine; the plain page several seconds with 1,000.
 
     .venv/bin/python -m benchmarks.first_paint
+
+2026-11-24, 2 idle cores, Python 3.11, SQLite: 222 ms empty and 248 ms with 1,000 messages;
+plain Streamlit 80 and 983 ms.
 """
 
 import os

@@ -4,6 +4,10 @@ Scripted model, SQLite on disk, full durability; clients, model and server share
 a revision, that earlier state is measured in the same run, in turn:
 
     .venv/bin/python -m benchmarks.latency [--against REVISION]
+
+2026-11-24, 2 idle cores, Python 3.11, p50 / p95 in ms at 1 and at 64 clients: an assistant 1.1 /
+1.3 and 26 / 37, a message 1.3 / 1.6 and 55 / 218, 100 messages of 10,000 1.2 / 1.2 and 68 / 185, a
+run's first event 4.1 / 5.5 and 223 / 352.
 """
 
 import argparse

@@ -5,6 +5,8 @@ full durability), in turn, by one plain client, each in a process of its own. Ex
 5 ms at the median on an idle machine.
 
     .venv/bin/python -m benchmarks.time_to_first_token
+
+2026-11-24, 2 idle cores, Python 3.11, SQLite: 3.5 ms added at the median, p95 4.1.
 """
 
 import http.client

@@ -9,6 +9,7 @@
   let talk = null; // the conversation in it, if there is one
   let name = null; // which one that is, as the address says
   let following = true;
+  let watched = new WeakSet();
   let last = { top: 0, height: 0 };
 
   const button = document.createElement("button");
@@ -65,9 +66,14 @@
       main = found;
       main.addEventListener("scroll", scrolled, { passive: true });
       grown.disconnect();
+      watched = new WeakSet();
     }
-    // The messages, and the composer below them
-    if (main) for (const part of main.children) grown.observe(part);
+    // The messages, and the composer below them; observed twice, each would be measured anew.
+    for (const part of main?.children ?? []) {
+      if (watched.has(part)) continue;
+      watched.add(part);
+      grown.observe(part);
+    }
     const thread = document.querySelector(".st-key-thread");
     if (main && thread !== talk) {
       talk = thread;

@@ -17,6 +17,7 @@ class Expiry:
         """The run ends at `at`, Unix seconds, if nothing comes before."""
 
         def expire() -> None:
+            del self._timers[run_id]
             task = asyncio.ensure_future(self._expire(thread_id, run_id))
             self._expiring.add(task)
             task.add_done_callback(self._expiring.discard)

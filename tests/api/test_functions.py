@@ -11,7 +11,8 @@ from openai import AssistantEventHandler, BadRequestError, OpenAI
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Run
 
-from tests.api.test_runs import TEXT_RUN, ended, followed, names, streamed, text_of_last
+from tests.api.test_run_events import followed
+from tests.api.test_runs import TEXT_RUN, ended, names, streamed, text_of_last
 from tests.running import Running, running
 from xiaozhi.chat_models.scripted import Calls, Fails, Hangs, Says, Scripted
 

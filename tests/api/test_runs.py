@@ -3,10 +3,8 @@
 import time
 from typing import Any
 
-import httpx2
 import pytest
 from openai import AssistantEventHandler, BadRequestError, NotFoundError, OpenAI
-from openai._streaming import ServerSentEvent, SSEDecoder
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.assistant_stream_event import ThreadMessageDelta
 from openai.types.beta.threads import Run
@@ -432,55 +430,6 @@ def test_strict_clients_accept_what_we_send(
         assert len(strict.beta.threads.messages.list(thread.id).data) == 2
         assert len(strict.beta.threads.runs.steps.list(run.id, thread_id=thread.id).data) == 1
         strict.models.list()
-
-
-def followed(client: OpenAI, run: Run, after: str = "") -> list[ServerSentEvent]:
-    """What the extension tells of a run, from the start or after an event that was seen."""
-    headers = {"OpenAI-Beta": "assistants=v2"} | ({"Last-Event-ID": after} if after else {})
-    path = f"threads/{run.thread_id}/runs/{run.id}/events"
-    with httpx2.stream(
-        "GET",
-        f"{client.base_url}{path}",
-        headers={**headers, "Authorization": f"Bearer {client.api_key}"},
-    ) as response:
-        return list(SSEDecoder().iter_bytes(response.iter_bytes()))
-
-
-def test_a_run_can_be_followed_from_its_start_by_anybody(
-    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
-):
-    model.script = [Says("one two three", pause=0.05)]
-    run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
-    first, second = followed(client, run), followed(client, run)
-    assert [event.data for event in first] == [event.data for event in second]
-    assert [event.event for event in first if event.event != "thread.message.delta"] == [
-        *TEXT_RUN[:7],
-        *TEXT_RUN[8:],
-        "done",
-    ]
-    [later] = [event for event in first if event.event == "thread.message.completed"]
-    assert later.id
-    rest = followed(client, run, after=later.id)
-    assert [event.event for event in rest] == [*TEXT_RUN[9:], "done"]
-    # An id of another time means nothing.
-    assert len(followed(client, run, after="0.3")) == len(first)
-
-
-def test_a_run_that_nobody_remembers_is_told_from_its_rows(
-    server: Running, client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
-):
-    model.script = [Says("one two three")]
-    run = client.beta.threads.runs.create_and_poll(
-        thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20
-    )
-
-    async def forget() -> None:
-        server.rooms.events.forget(run.id)
-
-    server.on_the_loop(forget)
-    events = followed(client, run)
-    assert [event.event for event in events] == [*TEXT_RUN, "done"]
-    assert events[7].json()["delta"]["content"][0]["text"]["value"] == "one two three"
 
 
 def test_what_to_include_is_checked(client: OpenAI, assistant: Assistant, thread: Thread):

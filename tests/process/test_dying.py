@@ -14,9 +14,9 @@ from xiaozhi.chat_models.scripted import Calls, Says, Scripted
 SLOW = Says([f"{number} " for number in range(100)], pause=0.05)
 
 
-def say(client: OpenAI, words: str) -> Run:
-    """A thread in which `words` are being answered."""
-    assistant = client.beta.assistants.create(model="scripted")
+def say(client: OpenAI, words: str, **assistant_: Any) -> Run:
+    """A thread in which `words` are being answered. `assistant_`: how that is made."""
+    assistant = client.beta.assistants.create(model="scripted", **assistant_)
     return client.beta.threads.create_and_run(
         assistant_id=assistant.id, thread={"messages": [{"role": "user", "content": words}]}
     )
@@ -137,12 +137,7 @@ def test_a_run_that_waits_for_its_client_waits_on_after_a_restart(
     flags = ["--no-ui", "--model-url", model_server[1]]
     with started(tmp_path, *flags) as server:
         client = server.client()
-        assistant = client.beta.assistants.create(model="scripted", tools=[WEATHER])
-        run = client.beta.threads.create_and_run_poll(
-            assistant_id=assistant.id,
-            thread={"messages": [{"role": "user", "content": "weather?"}]},
-            poll_interval_ms=20,
-        )
+        run = poll(client, say(client, "weather?", tools=[WEATHER]))
         server.kill()
     with started(tmp_path, *flags, port=server.port):
         run = client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
@@ -172,11 +167,7 @@ def test_a_turn_that_was_interrupted_is_done_again_and_leaves_nothing_behind(
     flags = ["--no-ui", "--model-url", model_server[1]]
     with started(tmp_path, *flags) as server:
         client = server.client()
-        assistant = client.beta.assistants.create(model="scripted", tools=[WEATHER])
-        run = client.beta.threads.create_and_run(
-            assistant_id=assistant.id,
-            thread={"messages": [{"role": "user", "content": "weather?"}]},
-        )
+        run = say(client, "weather?", tools=[WEATHER])
         deadline = time.monotonic() + 10
         while len(client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id).data) < 2:
             assert time.monotonic() < deadline

@@ -46,8 +46,8 @@ async def _is_retry(x_stainless_retry_count: Annotated[str, Header()] = "0") -> 
 
 
 async def _include(
-    several: Annotated[list[Included], Query(alias="include[]")] = [],  # noqa: B006  # a dependency
-    one: Annotated[list[Included], Query(alias="include")] = [],  # noqa: B006
+    several: Annotated[list[Included], Query(alias="include[]", default_factory=list)],
+    one: Annotated[list[Included], Query(alias="include", default_factory=list)],
 ) -> list[str]:
     """What to add to an answer (contract 8): the one value that there is."""
     return [*several, *one]

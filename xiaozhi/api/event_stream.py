@@ -1,6 +1,7 @@
 """Answers that are sent as they come, and the events of a run among them (contract 9.1)."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import aclosing
 
@@ -13,7 +14,7 @@ KEEP_ALIVE = 15.0  # s of silence until a comment line keeps the connection from
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-class WhileRead(Response):
+class WhileRead(Response, ABC):
     """An answer that is sent as it comes, for as long as its reader is there."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -28,9 +29,9 @@ class WhileRead(Response):
         if not sending.cancelled():
             sending.result()
 
+    @abstractmethod
     async def send(self, send: Send) -> None:
         """Send the whole answer. Cancelled when the reader leaves."""
-        raise NotImplementedError
 
 
 class EventStream(WhileRead):

@@ -32,6 +32,20 @@ ENDED: frozenset[RunStatus] = frozenset(
     {"completed", "failed", "cancelled", "expired", "incomplete"}
 )
 
+# What a run is before anything has happened to it
+NEW: Mapping[str, Any] = {"status": "queued"} | dict.fromkeys(
+    (
+        "started_at",
+        "completed_at",
+        "cancelled_at",
+        "failed_at",
+        "required_action",
+        "last_error",
+        "incomplete_details",
+        "usage",
+    )
+)
+
 # Which field says when; expired and incomplete have none (contract 7.2)
 _TIMES: Mapping[RunStatus, str] = {
     "in_progress": "started_at",

@@ -7,6 +7,7 @@ from openai.types.beta.threads import Run
 
 from xiaozhi.assistants import kept_tools
 from xiaozhi.requests import CreateRun, RunSettings
+from xiaozhi.runs.lifecycle import NEW
 
 EXPIRES_AFTER = 10 * 60  # s, OpenAI's
 
@@ -32,15 +33,8 @@ def new_run(
             "created_at": at,
             "thread_id": thread_id,
             "assistant_id": assistant.id,
-            "status": "queued",
-            "started_at": None,
             "expires_at": at + expires_after,
-            "cancelled_at": None,
-            "failed_at": None,
-            "completed_at": None,
-            "required_action": None,
-            "last_error": None,
-            "incomplete_details": None,
+            **NEW,
             "model": model,
             "instructions": _instructions(assistant, request),
             "tools": _tools(assistant, request),
@@ -60,7 +54,6 @@ def new_run(
             "response_format": _response_format(assistant, request),
             "tool_choice": request.model_dump(include={"tool_choice"})["tool_choice"],
             "parallel_tool_calls": request.parallel_tool_calls,
-            "usage": None,
         }
     )
 

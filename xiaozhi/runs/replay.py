@@ -9,26 +9,13 @@ from openai.types.beta.threads.runs import FunctionToolCall, RunStep
 
 from xiaozhi.runs.answer import Answer
 from xiaozhi.runs.calls import calls_of
-from xiaozhi.runs.lifecycle import ENDED
+from xiaozhi.runs.lifecycle import ENDED, NEW
 from xiaozhi.runs.steps import message_id
 from xiaozhi.store import changed, written
 
 # What a step was when it began
 _BEGUN = {"status": "in_progress", "usage": None, "last_error": None} | dict.fromkeys(
     ("completed_at", "cancelled_at", "failed_at", "expired_at")
-)
-
-_BEGUN_RUN = {"status": "queued"} | dict.fromkeys(
-    (
-        "started_at",
-        "completed_at",
-        "cancelled_at",
-        "failed_at",
-        "required_action",
-        "last_error",
-        "incomplete_details",
-        "usage",
-    )
 )
 
 
@@ -39,7 +26,7 @@ def replayed(
 
     `steps` and `messages`: the run's own, oldest first.
     """
-    begun = changed(run, _BEGUN_RUN)
+    begun = changed(run, NEW)
     yield "thread.run.created", written(begun)
     yield "thread.run.queued", written(begun)
     if run.started_at is not None:

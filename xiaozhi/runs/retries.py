@@ -12,28 +12,12 @@ from openai.types.beta.threads.runs import RunStep
 from xiaozhi import store
 from xiaozhi.requests import CreateMessage, ToolOutput
 from xiaozhi.runs.calls import calls_of
+from xiaozhi.runs.lifecycle import NEW
 from xiaozhi.store import Connection, PageWanted, changed
 from xiaozhi.threads import REPEATED_WITHIN, new_message
 
 # What the same request may have made of two runs: when they were made, and what became of them
-_VARIES = {
-    "id": "",
-    "created_at": 0,
-    "status": "queued",
-    **dict.fromkeys(
-        (
-            "started_at",
-            "expires_at",
-            "completed_at",
-            "cancelled_at",
-            "failed_at",
-            "required_action",
-            "last_error",
-            "incomplete_details",
-            "usage",
-        )
-    ),
-}
+_VARIES = {**NEW, "id": "", "created_at": 0, "expires_at": None}
 
 
 def existing_run(

@@ -1,10 +1,11 @@
-"""The commands: `xiaozhi start` (also called `start`, and `./start`) and `xiaozhi serve`."""
+"""The commands: `xiaozhi start` (also called `start`, and `./start`), `serve` and `migrate`."""
 
 import argparse
+import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run_and_reload()
     try:
-        _serve(settings.load(given), hints=command == "start")
+        chosen = settings.load(given)
+        if command == "migrate":
+            _migrate(chosen)
+        else:
+            _serve(chosen, hints=command == "start")
     except CannotStart as error:
         complain(error)
         return 1
@@ -49,16 +54,20 @@ def _parser() -> argparse.ArgumentParser:
         ("serve", "the same, without words for people: for service managers"),
     ):
         command = commands.add_parser(name, help=does, description=f"{name}: {does}")
-        _add_flags(command)
+        _add_flags(command, Settings.model_fields)
         command.add_argument(
             "--dev", action="store_true", help="start again whenever the code changes"
         )
+    does = "bring the database up to the schema of this version, and end"
+    migrate = commands.add_parser("migrate", help=does, description=f"migrate: {does}")
+    _add_flags(migrate, [name for name in Settings.model_fields if name in ("database", "data")])
     return parser
 
 
-def _add_flags(parser: argparse.ArgumentParser) -> None:
+def _add_flags(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     """One flag a setting; what is not given is left to the other sources."""
-    for name, field in Settings.model_fields.items():
+    for name in names:
+        field = Settings.model_fields[name]
         extra: Any = field.json_schema_extra or {}
         if extra.get("flag") is False:
             continue
@@ -79,6 +88,18 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 f"--{flag}", default=argparse.SUPPRESS, metavar=name.upper(), help=words
             )
+
+
+def _migrate(chosen: Settings) -> None:
+    from xiaozhi import store
+
+    if address := chosen.postgres():
+        from xiaozhi.store.postgres import migrate
+
+        revision = asyncio.run(migrate(address))
+    else:
+        revision = store.migrate(chosen.sqlite())
+    say("The database is up to date (schema {revision}).", revision=revision)
 
 
 def _serve(chosen: Settings, *, hints: bool) -> None:

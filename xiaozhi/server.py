@@ -19,9 +19,8 @@ from xiaozhi.errors import CannotStart
 from xiaozhi.events import Events
 from xiaozhi.runs import Runs
 from xiaozhi.settings import Settings
-from xiaozhi.store import SQLite
+from xiaozhi.store import SQLite, Store
 
-DATABASE = "xiaozhi.db"
 KEY = "api-key"
 
 log = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ def api_key(settings: Settings) -> str:
 
 async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) -> Rooms:
     """Open everything, to be closed with `stack`, in the opposite order."""
-    opened = await SQLite.open(settings.data / DATABASE)
+    opened = await _database(settings)
     stack.push_async_callback(opened.close)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     catalog = _catalog(settings, gguf, session, stack)
@@ -99,6 +98,16 @@ async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) ->
     runs = Runs(opened, events, catalog, dispatcher, expires_after=settings.run_expires_after)
     stack.push_async_callback(runs.close)
     return Rooms(opened, events, catalog, runs, settings.messages_wait)
+
+
+async def _database(settings: Settings) -> Store:
+    """Raises CannotStart."""
+    if address := settings.postgres():
+        # Only here: SQLite needs nothing of what it imports.
+        from xiaozhi.store.postgres import Postgres
+
+        return await Postgres.open(address)
+    return await SQLite.open(settings.sqlite())
 
 
 def _catalog(

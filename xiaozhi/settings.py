@@ -10,13 +10,15 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from xiaozhi.errors import CannotStart
 
 CONFIG_FILE = "xiaozhi.toml"
 SECRETS = (Path(".streamlit/secrets.toml"), Path("~/.streamlit/secrets.toml"))
+POSTGRES = ("postgresql://", "postgres://")
+SQLITE = "sqlite:///"
 OPENAIS_URL = "https://api.openai.com/v1"
 
 # Read from a secrets file too, under these names
@@ -44,6 +46,11 @@ class Settings(BaseSettings):
     port: int = Field(8501, ge=0, le=65535, description="the port; 0 takes a free one")
     data: Path = Field(
         default_factory=_data_folder, description="the folder of everything that is kept"
+    )
+    database: SecretStr | None = Field(
+        None,
+        description="postgresql://… to keep everything in Postgres, sqlite:///… for another file "
+        "(default: xiaozhi.db in the data folder)",
     )
     model: str | None = Field(
         None,
@@ -105,6 +112,24 @@ class Settings(BaseSettings):
             _ConfigFile(settings_cls),
             _SecretsFile(settings_cls),
         )
+
+    @field_validator("database")
+    @classmethod
+    def _database_is_known(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith((*POSTGRES, SQLITE)):
+            raise ValueError("it must begin with postgresql:// or sqlite:///")
+        return value
+
+    def postgres(self) -> str | None:
+        """The address of the Postgres to be used; None for SQLite."""
+        address = self.database.get_secret_value() if self.database else ""
+        return address if address.startswith(POSTGRES) else None
+
+    def sqlite(self) -> Path:
+        """The database file, where SQLite is used."""
+        address = self.database.get_secret_value() if self.database else ""
+        path = address.removeprefix(SQLITE)
+        return Path(path).expanduser() if path else self.data / "xiaozhi.db"
 
     def endpoint(self) -> str | None:
         """The model endpoint's address; None where none is set."""

@@ -81,7 +81,7 @@ def add_thread(connection: Connection, request: CreateThread, at: int) -> Thread
 
 def modify_thread(connection: Connection, thread_id: str, request: ModifyThread) -> str:
     """The thread's JSON as it is now. Raises NotFound."""
-    thread = store.threads.get(connection, thread_id)
+    thread = store.threads.locked(connection, thread_id)
     if "metadata" in request.model_fields_set:
         thread = changed(thread, {"metadata": request.metadata})
         thread_rows.save(connection, thread)
@@ -96,10 +96,13 @@ def add_message(
     Raises NotFound without the thread, InvalidRequest where it is refused (contract 7.4).
     """
     message = new_message(thread_id, request, at)
-    if run_rows.touch_thread(connection, thread_id, at):
+    is_free = run_rows.touch_thread(connection, thread_id, at)
+    run_id = None if is_free else run_rows.hold_thread(connection, thread_id)
+    if run_id is None:
+        if not is_free:  # that run has just ended
+            run_rows.touch_thread(connection, thread_id, at)
         _keep(connection, message)
         return written(message)
-    run_id = run_rows.active_run(connection, thread_id)
     if not waits:
         raise InvalidRequest(f"Can't add messages to {thread_id} while a run {run_id} is active.")
     waiting_rows.add(connection, message)
@@ -109,7 +112,12 @@ def add_message(
 def repeated_message(
     connection: Connection, thread_id: str, request: CreateMessage, at: int
 ) -> str | None:
-    """The JSON of the newest message that a client posted, if it is this one and just made."""
+    """The JSON of the newest message that a client posted, if it is this one and just made.
+
+    Raises NotFound without the thread.
+    """
+    # The first try may be under way still.
+    run_rows.hold_thread(connection, thread_id)
     body = waiting_rows.newest(connection, thread_id)
     body = body or message_rows.newest_of_clients(connection, thread_id)
     if body is None:
@@ -130,8 +138,8 @@ def modify_message(
     connection: Connection, thread_id: str, message_id: str, request: ModifyMessage
 ) -> str:
     """The message's JSON as it is now, also while it waits. Raises NotFound."""
-    kept = waiting_rows.kept_in(connection, message_id, thread_id)
-    message = kept.get(connection, message_id, thread_id=thread_id)
+    kept = waiting_rows.kept_in(connection, message_id, thread_id, hold=True)
+    message = kept.locked(connection, message_id, thread_id=thread_id)
     if "metadata" in request.model_fields_set:
         message = changed(message, {"metadata": request.metadata})
         kept.save(connection, message)
@@ -140,7 +148,7 @@ def modify_message(
 
 def delete_message(connection: Connection, thread_id: str, message_id: str) -> None:
     """Also while it waits. Raises NotFound."""
-    kept = waiting_rows.kept_in(connection, message_id, thread_id)
+    kept = waiting_rows.kept_in(connection, message_id, thread_id, hold=True)
     if kept is store.waiting_messages:
         kept.delete(connection, message_id, thread_id=thread_id)
     else:

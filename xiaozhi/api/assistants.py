@@ -39,7 +39,7 @@ async def modify(assistant_id: str, rooms: TheRooms, request: ModifyAssistant) -
         rooms.catalog.resolved(request.model)
 
     def work(connection: Connection) -> str:
-        assistant = store.assistants.get(connection, assistant_id)
+        assistant = store.assistants.locked(connection, assistant_id)
         assistant = assistants.modified_assistant(assistant, request)
         store.assistants.save(connection, assistant)
         return written(assistant)

@@ -78,7 +78,9 @@ class Runs:
         def work(connection: Connection) -> Segment | Run:
             run_id, at = new_id("run_"), now()
             is_free = run_rows.lock_thread(connection, thread_id, run_id, at)
-            active = None if is_free else run_rows.active_run(connection, thread_id)
+            active = None if is_free else run_rows.hold_thread(connection, thread_id)
+            if not is_free and active is None:  # the one that held it has just ended
+                is_free = run_rows.lock_thread(connection, thread_id, run_id, at)
             run = self._new_run(connection, run_id, thread_id, request, at)
             if again and (same := existing_run(connection, run, request.additional_messages, at)):
                 if is_free:
@@ -113,7 +115,7 @@ class Runs:
         """The run's JSON with its new metadata; possible in any state. Raises NotFound."""
 
         def work(connection: Connection) -> str:
-            run = store.runs.get(connection, run_id, thread_id=thread_id)
+            run = store.runs.locked(connection, run_id, thread_id=thread_id)
             run = changed(run, {"metadata": metadata})
             store.runs.save(connection, run)
             return written(run)
@@ -135,7 +137,7 @@ class Runs:
             return waiting.submit(connection, thread_id, run_id, outputs, owner=self._owner, at=at)
 
         def _same(connection: Connection) -> Run | None:
-            run = store.runs.get(connection, run_id, thread_id=thread_id)
+            run = store.runs.locked(connection, run_id, thread_id=thread_id)
             steps = store.steps.all(connection, run_id=run_id)
             is_same = any(is_answered_by(step, request.tool_outputs) for step in steps)
             return run if is_same else None
@@ -160,7 +162,7 @@ class Runs:
         """
 
         def work(connection: Connection) -> tuple[Run, Sequence[RunStep]]:
-            run = store.runs.get(connection, run_id, thread_id=thread_id)
+            run = store.runs.locked(connection, run_id, thread_id=thread_id)
             if run.status == "requires_action":
                 return waiting.end(connection, run, Outcome("cancelled"), now())
             if run.status not in ("queued", "in_progress"):
@@ -184,7 +186,7 @@ class Runs:
 
         def work(connection: Connection) -> Run | None:
             active = run_rows.active_run(connection, thread_id)
-            run = store.runs.get(connection, active) if active else None
+            run = store.runs.locked(connection, active) if active else None
             thread_rows.delete(connection, thread_id)
             return run
 
@@ -322,7 +324,7 @@ class Runs:
 
     async def _expire(self, thread_id: str, run_id: str) -> None:
         def work(connection: Connection) -> tuple[Run, Sequence[RunStep]] | None:
-            run = store.runs.get(connection, run_id, thread_id=thread_id)
+            run = store.runs.locked(connection, run_id, thread_id=thread_id)
             if run.status != "requires_action":
                 return None
             return waiting.end(connection, run, Outcome("expired"), now())

@@ -43,7 +43,7 @@ def submit(
     Raises NotFound, RunNotReady where it does not wait, InvalidRequest where the outputs are not
     those of the pending calls (contract 7.6).
     """
-    run = store.runs.get(connection, run_id, thread_id=thread_id)
+    run = store.runs.locked(connection, run_id, thread_id=thread_id)
     if run.status != "requires_action":
         raise RunNotReady(f'Runs in status "{run.status}" do not accept tool outputs.')
     *before, step = store.steps.all(connection, run_id=run_id)

@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from xiaozhi.store.collection import Page, PageWanted, changed, written
 from xiaozhi.store.objects import assistants, messages, runs, steps, threads, waiting_messages
 from xiaozhi.store.run_rows import Segment
-from xiaozhi.store.sqlite import SQLite
+from xiaozhi.store.sqlite import SQLite, migrate
 from xiaozhi.store.store import Store, Work
 from xiaozhi.store.thread_list import ListedThread, ThreadsWanted, thread_page
 
@@ -22,6 +22,7 @@ __all__ = [
     "assistants",
     "changed",
     "messages",
+    "migrate",
     "runs",
     "steps",
     "thread_page",

@@ -100,6 +100,14 @@ class Collection(Generic[Object]):
         """As `body`, read into its type."""
         return self.type.model_validate_json(self.body(connection, id, **within))
 
+    def locked(self, connection: Connection, id: str, **within: object) -> Object:
+        """As `get`; and nobody else changes it before this unit of work ends."""
+        statement = _lock(self.table, ("id", *within))
+        body = connection.execute(statement, {"id": id, **within}).scalar()
+        if body is None:
+            raise self.missing(id)
+        return self.type.model_validate_json(body)
+
     def save(self, connection: Connection, obj: Object, **columns: object) -> None:
         """Write an object that is kept already. Raises NotFound where it was deleted meanwhile."""
         statement = _update(self.table, ("body", *columns))
@@ -110,8 +118,7 @@ class Collection(Generic[Object]):
 
     def put(self, connection: Connection, obj: Object, **columns: object) -> None:
         """Write an object, whether it is kept already or new. Metadata that it has there stays."""
-        statement = _select(self.table, "body", ("id",))
-        body = connection.execute(statement, {"id": obj.id}).scalar()
+        body = connection.execute(_lock(self.table, ("id",)), {"id": obj.id}).scalar()
         if body is None:
             self.add(connection, obj, **columns)
         else:
@@ -166,6 +173,12 @@ def _insert(table: Table) -> Insert:
 @cache
 def _select(table: Table, column: str, equal: tuple[str, ...]) -> Select[Any]:
     return select(table.c[column]).where(*_equal(table, equal))
+
+
+@cache
+def _lock(table: Table, equal: tuple[str, ...]) -> Select[Any]:
+    """SQLite has one writer at a time, and no locks of rows: there it is a plain SELECT."""
+    return _select(table, "body", equal).with_for_update()
 
 
 @cache

@@ -1,7 +1,7 @@
 """What a run writes beside its body: who holds it, which status it has, and the lock on its thread.
 
 A run's status moves only by compare-and-set on (status, epoch). Every function runs inside the
-caller's unit of work.
+caller's unit of work. Who locks both a run and its thread locks the run first, but for a new one.
 """
 
 import json
@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from openai.types.beta.threads import Run
-from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from xiaozhi.store import tables, waiting_rows
 from xiaozhi.store.collection import changed, written
@@ -40,6 +49,7 @@ _free = update(tables.threads).where(
 
 # Statements are built once: building one costs five times as much as running it.
 _ACTIVE_RUN = select(_thread.active_run).where(_thread.id == bindparam("thread"))
+_ACTIVE_RUN_LOCKED = _ACTIVE_RUN.with_for_update()
 _TOUCH = _free.values(last_activity_at=bindparam("at"))
 _LOCK = _free.values(active_run=bindparam("run"), last_activity_at=bindparam("at"))
 _UNLOCK = (
@@ -68,7 +78,18 @@ _UNFINISHED = _run.status.in_(["queued", "in_progress", "cancelling"])
 
 def active_run(connection: Connection, thread_id: str) -> str | None:
     """The run that holds the thread. Raises NotFound where there is no such thread."""
-    row = connection.execute(_ACTIVE_RUN, {"thread": thread_id}).one_or_none()
+    return _active_run(connection, _ACTIVE_RUN, thread_id)
+
+
+def hold_thread(connection: Connection, thread_id: str) -> str | None:
+    """As `active_run`; and that stays so until this unit of work ends."""
+    return _active_run(connection, _ACTIVE_RUN_LOCKED, thread_id)
+
+
+def _active_run(
+    connection: Connection, statement: Select[str | None], thread_id: str
+) -> str | None:
+    row = connection.execute(statement, {"thread": thread_id}).one_or_none()
     if row is None:
         raise threads.missing(thread_id)
     return row[0]

@@ -10,6 +10,9 @@ from sqlalchemy import Connection, inspect, text
 
 from xiaozhi.errors import CannotStart
 
+# Held until the transaction ends. The number is this program's own.
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7864101)")
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -32,10 +35,37 @@ def check(connection: Connection) -> None:
         raise CannotStart(
             "The data was written by a newer version of this program (schema {found}; "
             "this version knows up to {known}). Nothing was changed.",
-            "Update this program, or point --data to another folder.",
+            "Update this program, or choose another database.",
             found=found,
             known=known[-1],
         )
+
+
+def must_be_up_to_date(connection: Connection) -> None:
+    """Raises CannotStart where the database has another schema; changes nothing."""
+    check(connection)
+    found, newest = revision(connection), known_revisions()[-1]
+    if found is None:
+        raise CannotStart(
+            "The database is empty.", "Run `xiaozhi migrate` once, with the same database."
+        )
+    if found != newest:
+        raise CannotStart(
+            "The database has an older schema ({found}) than this version needs ({newest}).",
+            "Run `xiaozhi migrate` once, with the same database.",
+            found=found,
+            newest=newest,
+        )
+
+
+def migrate_alone(connection: Connection) -> None:
+    """Bring it up to date on Postgres, where somebody else may be about to do the same.
+
+    Raises CannotStart where the database was written by a newer version.
+    """
+    connection.execute(_ONE_AT_A_TIME)
+    check(connection)
+    bring_up_to_date(connection)
 
 
 def bring_up_to_date(connection: Connection) -> None:

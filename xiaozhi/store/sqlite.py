@@ -126,6 +126,12 @@ class SQLite:
         self._loop.call_soon_threadsafe(_settle, group)
 
 
+def migrate(path: Path) -> str:
+    """Bring the database file up to date; its revision. Raises CannotStart, as `SQLite.open`."""
+    _prepared(path).lock.release()
+    return schema.known_revisions()[-1]
+
+
 def _run(connection: Connection, unit: _Unit) -> None:
     """Run one unit so that its failure undoes it alone."""
     connection.exec_driver_sql("SAVEPOINT unit")

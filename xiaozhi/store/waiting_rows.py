@@ -16,6 +16,9 @@ _OF_THREAD = _row.thread_id == bindparam("thread")
 _WAITING = select(_row.body).where(_OF_THREAD).order_by(_row.seq)
 _NEWEST = select(_row.body).where(_OF_THREAD).order_by(_row.seq.desc()).limit(1)
 _NONE_WAITS = delete(tables.waiting_messages).where(_OF_THREAD)
+_HOLD = (
+    select(tables.threads.c.seq).where(tables.threads.c.id == bindparam("thread")).with_for_update()
+)
 
 
 def add(connection: Connection, message: Message) -> None:
@@ -37,7 +40,14 @@ def newest(connection: Connection, thread_id: str) -> str | None:
     return connection.execute(_NEWEST, {"thread": thread_id}).scalar()
 
 
-def kept_in(connection: Connection, message_id: str, thread_id: str) -> Collection[Message]:
-    """Where a message is, if it is anywhere: among those that wait, or in its thread."""
+def kept_in(
+    connection: Connection, message_id: str, thread_id: str, *, hold: bool = False
+) -> Collection[Message]:
+    """Where a message is, if it is anywhere: among those that wait, or in its thread.
+
+    `hold`: it stays there until this unit of work ends.
+    """
+    if hold:
+        connection.execute(_HOLD, {"thread": thread_id})
     waits = waiting_messages.exists(connection, message_id, thread_id=thread_id)
     return waiting_messages if waits else messages

@@ -5,6 +5,7 @@ listener first gets everything so far. Listeners read from the one list: a slow 
 """
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -52,6 +53,17 @@ def frame(event: str, data: str) -> bytes:
 
 
 DONE = frame("done", "[DONE]")
+_BROKEN_OFF = json.dumps(
+    {
+        "error": {
+            "message": "The run went on elsewhere, or its end could not be saved. "
+            "Please read it again.",
+            "type": "server_error",
+            "param": None,
+            "code": None,
+        }
+    }
+)
 
 
 class Events:
@@ -60,9 +72,12 @@ class Events:
     def __init__(self) -> None:
         self._topics: dict[str, _Topic] = {}
 
-    def open(self, topic: str) -> None:
-        """From now on `topic` is there, and empty. A topic that is there already goes on."""
-        self._topics.setdefault(topic, _Topic())
+    def open(self, topic: str, edition: str | None = None) -> None:
+        """From now on `topic` is there, and empty. A topic that is there already goes on.
+
+        `edition`: of the telling that is repeated here, from its first frame on.
+        """
+        self._topics.setdefault(topic, _Topic(edition=edition) if edition else _Topic())
 
     def published(self, topic: str) -> int | None:
         """How many frames `topic` has, or None where nothing is known of it (any more)."""
@@ -98,11 +113,24 @@ class Events:
             return
         self.stop(topic)
         found.closed = True
-        asyncio.get_running_loop().call_later(KEPT_AFTER_CLOSE, self.forget, topic)
+        loop = asyncio.get_running_loop()
+        loop.call_later(KEPT_AFTER_CLOSE, self._forget, topic, found)
+
+    def break_off(self, topic: str) -> None:
+        """Nothing more can be told here. Listeners hear that they should read again, elsewhere."""
+        if topic in self._topics:
+            self.publish(topic, "error", _BROKEN_OFF)
+            self.close(topic)
+            self.forget(topic)
 
     def forget(self, topic: str) -> None:
         """Let go of what was told."""
         self._topics.pop(topic, None)
+
+    def _forget(self, topic: str, told: _Topic) -> None:
+        """As `forget`, but not of another telling under the same name."""
+        if self._topics.get(topic) is told:
+            self.forget(topic)
 
     async def listen(
         self, topic: str, *, start: int = 0, whole: bool = False, idle: float = 15.0

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 from starlette.applications import Starlette
@@ -14,12 +15,16 @@ from starlette.routing import Mount
 
 from xiaozhi.api import Rooms, Transport, create_api, health, http_error
 from xiaozhi.chat_models import BuiltIn, Catalog, ChatModel, OpenAICompatible
-from xiaozhi.dispatch import InProcess
+from xiaozhi.dispatch import Dispatcher, InProcess
 from xiaozhi.errors import CannotStart
 from xiaozhi.events import Events
+from xiaozhi.ids import new_id
 from xiaozhi.runs import Runs
 from xiaozhi.settings import Settings
 from xiaozhi.store import SQLite, Store
+
+if TYPE_CHECKING:
+    from xiaozhi.dispatch.mirrors import Mirrors
 
 KEY = "api-key"
 
@@ -94,8 +99,9 @@ async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) ->
     catalog.start()
     stack.push_async_callback(catalog.close)
     events = Events()
-    dispatcher = InProcess()
-    runs = Runs(opened, events, catalog, dispatcher, expires_after=settings.run_expires_after)
+    dispatcher, mirrors = await _dispatcher(settings, opened, events, stack)
+    expires_after = settings.run_expires_after
+    runs = Runs(opened, events, catalog, dispatcher, mirrors=mirrors, expires_after=expires_after)
     stack.push_async_callback(runs.close)
     return Rooms(opened, events, catalog, runs, settings.messages_wait)
 
@@ -108,6 +114,26 @@ async def _database(settings: Settings) -> Store:
 
         return await Postgres.open(address)
     return await SQLite.open(settings.sqlite())
+
+
+async def _dispatcher(
+    settings: Settings, opened: Store, events: Events, stack: AsyncExitStack
+) -> "tuple[Dispatcher, Mirrors | None]":
+    """On Postgres there may be other processes. Raises CannotStart."""
+    here = InProcess(opened, new_id("proc_"))
+    address = settings.postgres()
+    if address is None:
+        return here, None
+    from xiaozhi.dispatch.mirrors import Mirrors
+    from xiaozhi.dispatch.replicas import Replicas
+    from xiaozhi.store.presence import Presence
+
+    presence = Presence(address, here.owner)
+    await presence.open()
+    stack.push_async_callback(presence.close)
+    mirrors = Mirrors(events, presence, here.knows)
+    stack.push_async_callback(mirrors.close)
+    return Replicas(here, opened, presence), mirrors
 
 
 def _catalog(

@@ -14,7 +14,7 @@ from tests.api.test_functions import PARIS, ROME, WEATHER, asking, calls_of, out
 from tests.api.test_runs import ended, text_of_last
 from tests.running import running
 from xiaozhi.chat_models.scripted import Calls, Fails, Hangs, Says, Scripted
-from xiaozhi.store import run_rows
+from xiaozhi.store import left_runs
 
 TIMES = ("completed_at", "failed_at", "cancelled_at")
 EXPIRES_AFTER = 2  # s, of the hasty server
@@ -212,7 +212,7 @@ def test_a_run_that_is_being_cancelled_is_still_active(
     with running(tmp_path, model_url=model_server[1]) as server, server.client() as client:
         run = run_in("in_progress", client, model)
         store, runs = server.rooms.store, client.beta.threads.runs
-        server.on_the_loop(lambda: store.write(lambda c: run_rows.claim_unfinished(c, "another")))
+        server.on_the_loop(lambda: store.write(lambda c: left_runs.claim_all(c, "another")))
         run = runs.cancel(run.id, thread_id=run.thread_id)
         assert run.status == "cancelling"
         refuses_to_be_touched(client, run)

@@ -14,7 +14,7 @@ from tests.api.test_runs import TEXT_RUN, streamed
 from tests.api.test_transport import HEADERS, ask
 from tests.running import Running, running
 from xiaozhi.chat_models.scripted import Calls, Fails, Hangs, Line, Refuses, Says, Scripted
-from xiaozhi.store import run_rows
+from xiaozhi.store import left_runs
 
 ENDS = {"requires_action", "completed", "cancelled", "failed", "incomplete", "expired"}
 BEGUN = TEXT_RUN[:8]
@@ -221,7 +221,7 @@ def test_a_stream_that_cannot_tell_the_end_raises_in_the_sdk(
             for number, _ in enumerate(events):
                 if number == 9:
                     lonely.on_the_loop(
-                        lambda: store.write(lambda c: run_rows.claim_unfinished(c, "another"))
+                        lambda: store.write(lambda c: left_runs.claim_all(c, "another"))
                     )
 
         listening = runs.create(**asked, stream=True) if helper == "create" else None

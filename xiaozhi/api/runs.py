@@ -25,7 +25,7 @@ router = APIRouter(prefix="/threads", tags=["Runs"])
 @router.post("/runs")
 async def create_with_thread(request: CreateThreadAndRun, rooms: TheRooms) -> Response:
     refuse_what_is_not_there(request)
-    return _told(await rooms.runs.create_with_thread(request), request, rooms)
+    return await _told(await rooms.runs.create_with_thread(request), request, rooms)
 
 
 @router.post("/{thread_id}/runs")
@@ -37,7 +37,8 @@ async def create(
     _include: WhatToInclude,
 ) -> Response:
     refuse_what_is_not_there(request)
-    return _told(await rooms.runs.create(thread_id, request, again=again), request, rooms)
+    run = await rooms.runs.create(thread_id, request, again=again)
+    return await _told(run, request, rooms)
 
 
 @router.get("/{thread_id}/runs")
@@ -76,7 +77,7 @@ async def submit_tool_outputs(
     thread_id: str, run_id: str, request: SubmitToolOutputs, rooms: TheRooms, again: IsRetry
 ) -> Response:
     run, start = await rooms.runs.submit(thread_id, run_id, request, again=again)
-    return _told(run, request, rooms, start=start)
+    return await _told(run, request, rooms, start=start)
 
 
 @router.get("/{thread_id}/runs/{run_id}/steps")
@@ -114,15 +115,17 @@ async def events(
         store.runs.must_exist(connection, run_id, thread_id=thread_id)
 
     await rooms.store.read(work)
-    if rooms.events.published(run_id) is None:
-        return told(await rooms.runs.told(thread_id, run_id))
+    if not await rooms.runs.telling.can_be_heard(thread_id, run_id):
+        return told(await rooms.runs.telling.told(thread_id, run_id))
     return NumberedEventStream(rooms.events, run_id, last_event_id)
 
 
-def _told(
+async def _told(
     run: Run, request: RunSettings | SubmitToolOutputs, rooms: Rooms, *, start: int = 0
 ) -> Response:
     """The run, or its events from number `start` on."""
     if request.stream:
+        if not await rooms.runs.telling.can_be_heard(run.thread_id, run.id):
+            return told(await rooms.runs.telling.told(run.thread_id, run.id))
         return EventStream(rooms.events, run.id, start=start)
     return answers.answer(written(run))

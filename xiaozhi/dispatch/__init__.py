@@ -1,4 +1,4 @@
-"""Who makes sure that a run goes on: a seam with one implementation a file."""
+"""Who makes sure that a run goes on, and is heard: a seam with one implementation a file."""
 
 from xiaozhi.dispatch.dispatcher import Dispatcher
 from xiaozhi.dispatch.in_process import InProcess

@@ -2,17 +2,32 @@
 
 import asyncio
 
-from xiaozhi.dispatch.dispatcher import Execute
-from xiaozhi.store import Segment
+from xiaozhi.dispatch.dispatcher import Execute, Expire, Resume
+from xiaozhi.store import Segment, Store, left_runs
 
 
 class InProcess:
-    def __init__(self) -> None:
+    def __init__(self, store: Store, owner: str) -> None:
+        """`owner`: under which name this process holds runs."""
+        self._store = store
+        self.owner = owner
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._execute: Execute | None = None
+        self._resume: Resume | None = None
 
-    def open(self, execute: Execute) -> None:
+    def open(self, execute: Execute, resume: Resume, expire: Expire) -> None:
         self._execute = execute
+        self._resume = resume
+
+    async def recover(self) -> int:
+        assert self._resume is not None, "open() comes first"
+        left = await self._store.write(lambda c: left_runs.claim_all(c, self.owner))
+        for segment in left:
+            self._resume(segment)
+        return len(left)
+
+    def knows(self, run_id: str) -> bool:
+        return run_id in self._tasks
 
     def start(self, segment: Segment) -> None:
         task = asyncio.ensure_future(self._run(segment))

@@ -20,7 +20,6 @@ being saved, and pieces of text are saved once a second and at the end.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
@@ -150,10 +149,7 @@ class Recorder:
 
     def gave_up(self) -> None:
         """The end is not ours to write, or could not be written: listeners must not wait for it."""
-        message = "The run went on elsewhere, or its end could not be saved. Please read it again."
-        error = {"message": message, "type": "server_error", "param": None, "code": None}
-        self._events.publish(self.run.id, "error", json.dumps({"error": error}))
-        self._events.close(self.run.id)
+        self._events.break_off(self.run.id)
 
     async def _new_answer(self, piece: str, kind: Kind) -> None:
         answer = Answer.new(self.run, len(self.steps), now())

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from openai.types.beta import Thread
-from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads import Run
 from openai.types.beta.threads.runs import RunStep
 
 from xiaozhi import store, threads
@@ -23,8 +24,8 @@ from xiaozhi.runs.lifecycle import moved
 from xiaozhi.runs.new_run import EXPIRES_AFTER, new_run
 from xiaozhi.runs.outcome import ActionRequired, Outcome, failed
 from xiaozhi.runs.recorder import Recorder, TakenOver, created
-from xiaozhi.runs.replay import replayed
 from xiaozhi.runs.retries import existing_run, is_answered_by
+from xiaozhi.runs.telling import Telling
 from xiaozhi.store import (
     Connection,
     Segment,
@@ -35,6 +36,9 @@ from xiaozhi.store import (
     thread_rows,
     written,
 )
+
+if TYPE_CHECKING:  # one process alone needs nothing of what it imports
+    from xiaozhi.dispatch.mirrors import Mirrors
 
 # s between attempts to write a run's end while the database cannot be written
 PAUSES = (0.1, 0.5, 2.0, 10.0, 30.0)
@@ -50,17 +54,21 @@ class Runs:
         catalog: Catalog,
         dispatcher: Dispatcher,
         *,
+        mirrors: "Mirrors | None" = None,
         expires_after: int = EXPIRES_AFTER,
     ) -> None:
-        """`expires_after`: s until a run that has not ended expires."""
+        """`mirrors`: of what other processes tell, where there are some.
+
+        `expires_after`: s until a run that has not ended expires.
+        """
         self._store = store
         self._events = events
+        self.telling = Telling(store, events, mirrors)
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._expires_after = expires_after
-        self._owner = new_id("proc_")
         self._expiry = Expiry(self._expire)
-        dispatcher.open(self._execute)
+        dispatcher.open(self._execute, self._resume, self._expire)
 
     async def close(self) -> None:
         """Interrupt everything; the rows stay as they are, for the next start."""
@@ -134,7 +142,9 @@ class Runs:
             if again and (same := _same(connection)):
                 return same
             outputs, at = request.tool_outputs, now()
-            return waiting.submit(connection, thread_id, run_id, outputs, owner=self._owner, at=at)
+            return waiting.submit(
+                connection, thread_id, run_id, outputs, owner=self._dispatcher.owner, at=at
+            )
 
         def _same(connection: Connection) -> Run | None:
             run = store.runs.locked(connection, run_id, thread_id=thread_id)
@@ -147,11 +157,7 @@ class Runs:
             return submitted, self._events.stretch(run_id)
         self._expiry.forget(run_id)
         run = submitted.segment.run
-        if self._events.published(run_id) is None:
-            await self._tell_again(run, submitted.before)
-        start = self._events.published(run_id) or 0
-        self._events.publish(run_id, "thread.run.step.completed", written(submitted.step))
-        self._events.publish(run_id, "thread.run.queued", written(run))
+        start = await self.telling.submitted(submitted)
         self._dispatcher.start(submitted.segment)
         return run, start
 
@@ -174,10 +180,9 @@ class Runs:
 
         run, steps = await self._store.write(work)
         if run.status == "cancelled":
-            self._tell_end(run, steps)
+            self._ended(run, steps)
             return run
-        if self._events.published(run.id) is not None:
-            self._events.publish(run.id, "thread.run.cancelling", written(run))
+        self.telling.cancelling(run)
         self._dispatcher.cancel(run.id)
         return run
 
@@ -194,31 +199,14 @@ class Runs:
         if run is None or self._dispatcher.cancel(run.id):
             return
         if run.status == "requires_action":
-            self._tell_end(moved(run, "cancelled", now()), ())
-
-    async def told(self, thread_id: str, run_id: str) -> list[tuple[str, str]]:
-        """All that was told about a run, (event, JSON), from its rows. Raises NotFound."""
-
-        def work(connection: Connection) -> tuple[Run, list[RunStep], list[Message]]:
-            run = store.runs.get(connection, run_id, thread_id=thread_id)
-            messages = store.messages.all(connection, run_id=run_id)
-            return run, store.steps.all(connection, run_id=run_id), messages
-
-        return list(replayed(*await self._store.read(work)))
+            self._ended(moved(run, "cancelled", now()), ())
 
     async def recover(self) -> int:
-        """Take up everything that was left unfinished; returns how many runs that were.
-
-        For a process that has the database to itself.
-        """
-        owner = self._owner
-        left = await self._store.write(lambda c: run_rows.claim_unfinished(c, owner))
-        for segment in left:
-            self._events.open(segment.run.id)
-            self._dispatcher.start(segment)
+        """Take up everything that was left unfinished; returns how many runs that were."""
+        taken_up = await self._dispatcher.recover()
         for thread_id, run_id, at in await self._store.read(run_rows.waiting_runs):
             self._expiry.set(thread_id, run_id, at)
-        return len(left)
+        return taken_up
 
     def _new_run(
         self, connection: Connection, run_id: str, thread_id: str, request: RunSettings, at: int
@@ -236,12 +224,17 @@ class Runs:
 
     def _added(self, connection: Connection, run: Run) -> Segment:
         expires_at = run.created_at + self._expires_after
-        run_rows.add_run(connection, run, owner=self._owner, expires_at=expires_at)
+        run_rows.add_run(connection, run, owner=self._dispatcher.owner, expires_at=expires_at)
         messages = message_rows.all_if_few(connection, run.thread_id)
         return Segment(run, epoch=0, number=0, messages=messages)
 
     def _set_going(self, segment: Segment, thread: Thread | None = None) -> None:
         created(self._events, segment.run, thread)
+        self._dispatcher.start(segment)
+
+    def _resume(self, segment: Segment) -> None:
+        """Go on with what another process has left."""
+        self.telling.taken_up(segment.run.id)
         self._dispatcher.start(segment)
 
     async def _execute(self, segment: Segment) -> None:
@@ -287,40 +280,13 @@ class Runs:
 
     async def _adopt(self, recorder: Recorder) -> None:
         run = recorder.run
-        recorder.adopt(*await self._done(run.id))
-        if not self._events.published(run.id):
-            await self._tell_again(run, recorder.steps, recorder.own)
+        recorder.adopt(*await self.telling.done(run.id))
+        await self.telling.adopted(run, recorder.steps, recorder.own)
 
-    async def _done(self, run_id: str) -> tuple[Sequence[RunStep], dict[str, Message]]:
-        """The run's steps, oldest first, and its messages by id."""
-
-        def work(connection: Connection) -> tuple[Sequence[RunStep], dict[str, Message]]:
-            own = store.messages.all(connection, run_id=run_id)
-            steps = store.steps.all(connection, run_id=run_id)
-            return steps, {message.id: message for message in own}
-
-        return await self._store.read(work)
-
-    async def _tell_again(
-        self, run: Run, steps: Sequence[RunStep], own: Mapping[str, Message] | None = None
-    ) -> None:
-        """Nobody here remembers the run: what it has done becomes its first events."""
-        if own is None:
-            _, own = await self._done(run.id)
-        self._events.open(run.id)
-        not_begun = changed(run, {"started_at": None})
-        for event, data in replayed(not_begun, steps, list(own.values())):
-            self._events.publish(run.id, event, data)
-
-    def _tell_end(self, run: Run, steps: Sequence[RunStep]) -> None:
+    def _ended(self, run: Run, steps: Sequence[RunStep]) -> None:
         """A run that waited is over."""
         self._expiry.forget(run.id)
-        if self._events.published(run.id) is None:
-            return
-        for step in steps:
-            self._events.publish(run.id, f"thread.run.step.{step.status}", written(step))
-        self._events.publish(run.id, f"thread.run.{run.status}", written(run))
-        self._events.close(run.id)
+        self.telling.ended(run, steps)
 
     async def _expire(self, thread_id: str, run_id: str) -> None:
         def work(connection: Connection) -> tuple[Run, Sequence[RunStep]] | None:
@@ -340,7 +306,7 @@ class Runs:
                     await asyncio.sleep(pause)
             else:
                 if ended is not None:
-                    self._tell_end(*ended)
+                    self._ended(*ended)
                 return
 
     async def _end(self, recorder: Recorder, outcome: Outcome | ActionRequired) -> None:

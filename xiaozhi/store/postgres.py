@@ -53,7 +53,7 @@ class _InTheWay(Exception):
     """Another transaction was quicker; nothing was changed. `cause`: what the driver says."""
 
     def __init__(self, cause: BaseException) -> None:
-        super().__init__(_words(cause))
+        super().__init__(words(cause))
         self.cause = cause
 
 
@@ -162,7 +162,7 @@ async def _at_start(engine: AsyncEngine, work: Work[None]) -> None:
         raise CannotStart(
             "The Postgres database cannot be used: {words}.",
             "Check that it is running, and the address in --database.",
-            words=_words(error),
+            words=words(error),
         ) from error
 
 
@@ -190,7 +190,7 @@ def _said(error: BaseException) -> BaseException:
         return _InTheWay(error)
     is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
     if is_lost or code in AWAY or not isinstance(error, SQLAlchemyError):
-        return _Away(_words(error))
+        return _Away(words(error))
     return error
 
 
@@ -200,7 +200,7 @@ def _code(error: BaseException) -> str | None:
     return getattr(cause, "sqlstate", None)
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
     """Without the statement and its values: they are what people have said."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     driver = getattr(cause, "__cause__", None) or cause

@@ -19,6 +19,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    text,
     update,
 )
 
@@ -70,10 +71,11 @@ _TAKE_UP = _MOVE.values(
     owner=bindparam("new_owner"), epoch=_run.epoch + 1, segment=_run.segment + 1
 )
 _HELD = select(_run.epoch, _run.segment).where(_run.id == bindparam("run"))
-_WAITING = select(_run.thread_id, _run.id, _run.expires_at).where(_run.status == "requires_action")
+_WAITING = select(_run.thread_id, _run.id, _run.expires_at).where(
+    text(tables.ACTIVE), _run.status == "requires_action"
+)
 _step = tables.steps.c
 _USAGE = select(_step.usage).where(_step.id == bindparam("step"))
-_UNFINISHED = _run.status.in_(["queued", "in_progress", "cancelling"])
 
 
 def active_run(connection: Connection, thread_id: str) -> str | None:
@@ -189,18 +191,3 @@ def held_run(connection: Connection, run_id: str, epoch: int) -> Run | None:
     if row is None:
         raise runs.missing(run_id)
     return runs.type.model_validate_json(row.body) if row.epoch == epoch else None
-
-
-def claim_unfinished(connection: Connection, owner: str) -> list[Segment]:
-    """Everything that some process had under way now belongs to `owner`, in a new epoch.
-
-    Only for a process that has the database to itself.
-    """
-    claim = update(tables.runs).where(_UNFINISHED).values(owner=owner, epoch=_run.epoch + 1)
-    connection.execute(claim)
-    found = connection.execute(
-        select(_run.body, _run.epoch, _run.segment).where(_UNFINISHED).order_by(_run.seq)
-    )
-    return [
-        Segment(runs.type.model_validate_json(body), epoch, number) for body, epoch, number in found
-    ]

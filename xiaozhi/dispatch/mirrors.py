@@ -1,0 +1,185 @@
+"""What is told of a run in another process is heard here too, while somebody listens.
+
+    here                          there: the process that tells the run
+    "tell RUN ASK ME"     ───►    to everybody; whoever tells the run answers
+    a topic of the same   ◄───    "told ASK EDITION PART": its frames, from the first one on, as
+    edition and numbers           they come, what came within a moment together
+    the topic is closed   ◄───    "over ASK"
+
+Nothing is sent where nobody asks. Messages are lost with their connection, and a run can move to
+another process: then the topic here breaks off, and its listeners ask again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from xiaozhi.events import Events
+from xiaozhi.ids import new_id
+from xiaozhi.store.presence import LONGEST, Presence
+
+ANSWERED_WITHIN = 1.0  # s
+GATHERED_FOR = 0.05  # s
+STOPS = "thread.run.requires_action"  # after it, streams of this stretch end
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Mirror:
+    ask: str
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    parts: int = 0
+    # The beginning of a frame whose rest is under way
+    half: str = ""
+
+
+class Mirrors:
+    def __init__(
+        self, events: Events, presence: Presence, is_executed_here: Callable[[str], bool]
+    ) -> None:
+        """`is_executed_here`: of a run, by its id."""
+        self._events = events
+        self._presence = presence
+        self._is_executed_here = is_executed_here
+        self._mirrors: dict[str, _Mirror] = {}
+        self._told_to: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._speaking: set[asyncio.Task[None]] = set()
+        presence.on("tell", self._asked)
+        presence.on("told", self._heard)
+        presence.on("over", self._over)
+        presence.on("moved", lambda about, _: self._moved(about[0]))
+        presence.on_return(self._missed)
+
+    async def close(self) -> None:
+        tasks = [*self._told_to.values(), *self._speaking]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def follow(self, run_id: str) -> bool:
+        """Whether the run can be listened to here from now on; asks the others for it, if need be.
+
+        False where nobody tells it.
+        """
+        mirror = self._mirrors.get(run_id)
+        if mirror is None:
+            if self._events.published(run_id) is not None:
+                return True
+            mirror = self._mirrors[run_id] = _Mirror(new_id("ask_"))
+            await self._presence.tell("tell", run_id, mirror.ask, self._presence.name)
+        try:
+            async with asyncio.timeout(ANSWERED_WITHIN):
+                await mirror.answered.wait()
+        except TimeoutError:
+            if not mirror.answered.is_set() and self._mirrors.get(run_id) is mirror:
+                del self._mirrors[run_id]
+        return self._events.published(run_id) is not None
+
+    def is_told_here(self, run_id: str) -> bool:
+        """Whether this process tells the run, and to whom it may concern elsewhere."""
+        return run_id not in self._mirrors and self._events.published(run_id) is not None
+
+    def take(self, run_id: str) -> None:
+        """From now on this process tells the run, anew; what others tell of it is not true."""
+        if run_id in self._mirrors:
+            self._moved(run_id)
+        self._say("moved", run_id)
+
+    def _asked(self, about: list[str], _: str) -> None:
+        run_id, ask, peer = about
+        if not self.is_told_here(run_id):
+            return
+        if earlier := self._told_to.pop((run_id, peer), None):
+            earlier.cancel()
+        task = self._told_to[run_id, peer] = asyncio.ensure_future(self._tell(run_id, ask, peer))
+        task.add_done_callback(lambda done: self._has_told(run_id, peer, done))
+
+    def _has_told(self, run_id: str, peer: str, done: asyncio.Task[None]) -> None:
+        if self._told_to.get((run_id, peer)) is done:
+            del self._told_to[run_id, peer]
+
+    async def _tell(self, run_id: str, ask: str, peer: str) -> None:
+        edition, number = self._events.edition(run_id), 0
+        # Though nothing may have happened yet: it has been found
+        await self._presence.tell("told", ask, edition, "0", to=peer)
+        async with aclosing(self._events.listen(run_id, whole=True)) as batches:
+            async for _, frames in batches:
+                for piece in pieces(b"".join(frames)):
+                    number += 1
+                    about = (ask, edition, str(number))
+                    await self._presence.tell("told", *about, text=piece, to=peer)
+                await asyncio.sleep(GATHERED_FOR)
+        await self._presence.tell("over", ask, str(number), to=peer)
+
+    def _heard(self, about: list[str], text: str) -> None:
+        ask, edition, part = about
+        run_id, mirror = self._asked_as(ask)
+        if run_id is None or mirror is None:
+            return
+        if part == "0":
+            self._events.open(run_id, edition)
+            mirror.answered.set()
+            return
+        mirror.parts += 1
+        if int(part) != mirror.parts:
+            return self._moved(run_id)
+        *frames, mirror.half = (mirror.half + text).split("\n\n")
+        for frame in frames:
+            head, data = frame.split("\n", 1)
+            event = head.removeprefix("event: ")
+            self._events.publish(run_id, event, data.removeprefix("data: "))
+            if event == STOPS:
+                self._events.stop(run_id)
+
+    def _over(self, about: list[str], _: str) -> None:
+        ask, parts = about
+        run_id, mirror = self._asked_as(ask)
+        if run_id is None or mirror is None:
+            return
+        if int(parts) != mirror.parts or mirror.half:
+            return self._moved(run_id)
+        del self._mirrors[run_id]
+        self._events.close(run_id)
+
+    def _asked_as(self, ask: str) -> tuple[str | None, _Mirror | None]:
+        for run_id, mirror in self._mirrors.items():
+            if mirror.ask == ask:
+                return run_id, mirror
+        return None, None
+
+    def _moved(self, run_id: str) -> None:
+        """What is known of the run here is not the truth any more."""
+        if self._is_executed_here(run_id):
+            # If that is over, its next write finds it out.
+            return
+        if mirror := self._mirrors.pop(run_id, None):
+            mirror.answered.set()
+        self._events.break_off(run_id)
+
+    def _missed(self) -> None:
+        """Messages may have been lost, in both directions."""
+        for run_id in list(self._mirrors):
+            self._moved(run_id)
+        for run_id in {run_id for run_id, _ in self._told_to}:
+            self._say("moved", run_id)
+
+    def _say(self, kind: str, about: str) -> None:
+        saying: Coroutine[Any, Any, None] = self._presence.tell(kind, about)
+        task = asyncio.ensure_future(saying)
+        self._speaking.add(task)
+        task.add_done_callback(self._speaking.discard)
+
+
+def pieces(data: bytes) -> Iterator[str]:
+    """`data`, UTF-8, in texts that a message can hold; no character is cut."""
+    start = 0
+    while start < len(data):
+        end = start + LONGEST
+        while end < len(data) and data[end] & 0xC0 == 0x80:
+            end -= 1
+        yield data[start:end].decode()
+        start = end

@@ -1,0 +1,137 @@
+"""Segments are tasks of the process that got the request; what a dead one leaves, another takes up.
+
+For several processes on one Postgres. Each holds a lock on its name for as long as it lives
+(store/presence.py). Once a second each looks at the rows: for unfinished runs whose owner is gone
+or has handed them over, for its own that it does not execute, for those that are to be cancelled,
+and for those that wait for their client and should have expired. What can be told is told at once
+besides, by notifications; looking finds what was not heard.
+
+Why there is no other engine under it: docs/decisions/0009-replicas.md.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+
+from xiaozhi.dispatch.dispatcher import Execute, Expire, Resume
+from xiaozhi.dispatch.in_process import InProcess
+from xiaozhi.errors import XiaozhiError
+from xiaozhi.ids import now
+from xiaozhi.store import Segment, Store, Work, left_runs
+from xiaozhi.store.presence import Presence
+
+LOOKS_EVERY = 1.0  # s
+
+log = logging.getLogger(__name__)
+
+
+class Replicas:
+    def __init__(self, here: InProcess, store: Store, presence: Presence) -> None:
+        """`here`: executes what this process holds. `presence`: under whose name it does."""
+        self.owner = presence.name
+        self._here = here
+        self._resume: Resume | None = None
+        self._expire: Expire | None = None
+        self._store = store
+        self._presence = presence
+        # As the last look found them. Only what is found twice is taken up: between a commit and
+        # its task lies a moment, and between the loss of a connection and the next one.
+        self._gone: set[str] = set()
+        self._lost: set[str] = set()
+        self._at_once = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Future[None]] = set()
+        presence.on("cancel", lambda about, _: self._cancelled(about[0]))
+        presence.on("left", lambda _about, _text: self._at_once.set())
+
+    def open(self, execute: Execute, resume: Resume, expire: Expire) -> None:
+        self._here.open(execute, resume, expire)
+        self._resume = resume
+        self._expire = expire
+
+    def start(self, segment: Segment) -> None:
+        self._here.start(segment)
+
+    def cancel(self, run_id: str) -> bool:
+        if self._here.cancel(run_id):
+            return True
+        self._tell("cancel", run_id)
+        return False
+
+    def knows(self, run_id: str) -> bool:
+        return self._here.knows(run_id)
+
+    async def recover(self) -> int:
+        taken_up = await self._look()
+        self._looking = asyncio.ensure_future(self._look_again_and_again())
+        return taken_up
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        await self._here.close()
+        try:
+            handed_over = await self._store.write(lambda c: left_runs.hand_over(c, self.owner))
+        except XiaozhiError as error:
+            log.warning("runs were not handed over, they will be found: %s", error)
+        else:
+            if handed_over:
+                await self._presence.tell("left")
+        await asyncio.gather(*self._telling)
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            # Not all in the same instant
+            pause = LOOKS_EVERY * random.uniform(0.8, 1.2)
+            try:
+                async with asyncio.timeout(pause):
+                    await self._at_once.wait()
+            except TimeoutError:
+                pass
+            self._at_once.clear()
+            try:
+                await self._look()
+            except XiaozhiError as error:
+                log.warning("not looked after runs that were left: %s", error)
+
+    async def _look(self) -> int:
+        """One look at the rows, and what follows from it; how many runs were taken up."""
+        assert self._expire is not None, "open() comes first"
+        me = self.owner
+        found = await self._store.read(lambda c: left_runs.look(c, me, now()))
+        handed_over = [owner for owner in found.gone if owner is None]
+        gone = {owner for owner in found.gone if owner is not None}
+        dead, self._gone = gone & self._gone, gone
+        lost = {run_id for run_id in found.own if not self._here.knows(run_id)}
+        again, self._lost = sorted(lost & self._lost), lost
+        for run_id, status in found.own.items():
+            if status == "cancelling":
+                self._here.cancel(run_id)
+        taken_up = 0
+        for owner in [*handed_over, *dead]:
+            taken_up += await self._take_up(lambda c, owner=owner: left_runs.claim_of(c, me, owner))
+        if again:
+            taken_up += await self._take_up(lambda c: left_runs.claim_again(c, me, again))
+        for thread_id, run_id in found.overdue:
+            await self._expire(thread_id, run_id)
+        return taken_up
+
+    async def _take_up(self, claim: Work[Sequence[Segment]]) -> int:
+        assert self._resume is not None, "open() comes first"
+        segments = await self._store.write(claim)
+        for segment in segments:
+            log.info("run %s is taken up", segment.run.id)
+            self._resume(segment)
+        if len(segments) == left_runs.AT_ONCE:
+            self._at_once.set()
+        return len(segments)
+
+    def _cancelled(self, run_id: str) -> None:
+        self._here.cancel(run_id)
+
+    def _tell(self, kind: str, *about: str) -> None:
+        task = asyncio.ensure_future(self._presence.tell(kind, *about))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)

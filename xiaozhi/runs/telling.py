@@ -1,0 +1,111 @@
+"""What listeners hear of a run beside what its recorder tells: from its rows, here or elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads.runs import RunStep
+
+from xiaozhi import store
+from xiaozhi.events import Events
+from xiaozhi.runs.replay import replayed
+from xiaozhi.runs.waiting import Submitted
+from xiaozhi.store import Connection, Store, changed, written
+
+if TYPE_CHECKING:  # one process alone needs nothing of what it imports
+    from xiaozhi.dispatch.mirrors import Mirrors
+
+FOLLOWED = 10  # times, a second each, that a run is looked for which nobody tells just now
+UNFINISHED = ("queued", "in_progress", "cancelling")
+
+
+class Telling:
+    def __init__(self, store: Store, events: Events, mirrors: "Mirrors | None") -> None:
+        """`mirrors`: of what other processes tell, where there are some."""
+        self._store = store
+        self._events = events
+        self._mirrors = mirrors
+
+    async def can_be_heard(self, thread_id: str, run_id: str) -> bool:
+        """Whether what happens in the run can be listened to here, from its first event on.
+
+        Where not, its rows say all (`told`). A run whose process has just died is waited for until
+        another one has taken it up, within bounds. Raises NotFound.
+        """
+        if self._mirrors is None or self._events.published(run_id) is not None:
+            return self._events.published(run_id) is not None
+        for _ in range(FOLLOWED):
+            if await self._mirrors.follow(run_id):
+                return True
+            run = await self._store.read(lambda c: store.runs.get(c, run_id, thread_id=thread_id))
+            if run.status not in UNFINISHED:
+                return False
+        return False
+
+    async def told(self, thread_id: str, run_id: str) -> list[tuple[str, str]]:
+        """All that was told about a run, (event, JSON), from its rows. Raises NotFound."""
+
+        def work(connection: Connection) -> tuple[Run, list[RunStep], list[Message]]:
+            run = store.runs.get(connection, run_id, thread_id=thread_id)
+            messages = store.messages.all(connection, run_id=run_id)
+            return run, store.steps.all(connection, run_id=run_id), messages
+
+        return list(replayed(*await self._store.read(work)))
+
+    async def done(self, run_id: str) -> tuple[Sequence[RunStep], dict[str, Message]]:
+        """The run's steps, oldest first, and its messages by id."""
+
+        def work(connection: Connection) -> tuple[Sequence[RunStep], dict[str, Message]]:
+            own = store.messages.all(connection, run_id=run_id)
+            steps = store.steps.all(connection, run_id=run_id)
+            return steps, {message.id: message for message in own}
+
+        return await self._store.read(work)
+
+    def taken_up(self, run_id: str) -> None:
+        """The run was executed elsewhere, and is now told here; it may be listened to at once."""
+        self._take(run_id)
+        self._events.open(run_id)
+
+    async def adopted(self, run: Run, steps: Sequence[RunStep], own: Mapping[str, Message]) -> None:
+        """The run goes on here: what it has done becomes its first events, where nobody knows."""
+        if self._events.published(run.id):
+            return
+        self._events.open(run.id)
+        not_begun = changed(run, {"started_at": None})
+        for event, data in replayed(not_begun, steps, list(own.values())):
+            self._events.publish(run.id, event, data)
+
+    async def submitted(self, what: Submitted) -> int:
+        """A run goes on with what its client has found out; the number of the next event."""
+        run = what.segment.run
+        if not self._is_here(run.id):
+            self._take(run.id)
+            _, own = await self.done(run.id)
+            await self.adopted(run, what.before, own)
+        start = self._events.published(run.id) or 0
+        self._events.publish(run.id, "thread.run.step.completed", written(what.step))
+        self._events.publish(run.id, "thread.run.queued", written(run))
+        return start
+
+    def cancelling(self, run: Run) -> None:
+        if self._is_here(run.id):
+            self._events.publish(run.id, "thread.run.cancelling", written(run))
+
+    def ended(self, run: Run, steps: Sequence[RunStep]) -> None:
+        """A run that waited for its client is over."""
+        if not self._is_here(run.id):
+            return self._take(run.id)
+        for step in steps:
+            self._events.publish(run.id, f"thread.run.step.{step.status}", written(step))
+        self._events.publish(run.id, f"thread.run.{run.status}", written(run))
+        self._events.close(run.id)
+
+    def _is_here(self, run_id: str) -> bool:
+        if self._mirrors is not None:
+            return self._mirrors.is_told_here(run_id)
+        return self._events.published(run_id) is not None
+
+    def _take(self, run_id: str) -> None:
+        if self._mirrors is not None:
+            self._mirrors.take(run_id)

@@ -1,0 +1,103 @@
+"""Unfinished runs that nobody executes any more: how they are found, claimed and handed over.
+
+Each claim raises the epoch, so that whoever held the run before changes nothing any more. Every
+function runs inside the caller's unit of work; those that ask who is alive need Postgres.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text, update
+
+from xiaozhi.store import tables
+from xiaozhi.store.objects import runs
+from xiaozhi.store.run_rows import Segment
+
+AT_ONCE = 32  # runs that a process claims at a time: the others leave it some, and take some
+
+_run = tables.runs.c
+# In the words of the index, so that the ended ones are not looked through
+_UNFINISHED = text(tables.ACTIVE) & (_run.status != "requires_action")
+_OWNERS = select(_run.owner).where(_UNFINISHED).distinct()
+_OWN = (
+    select(_run.id, _run.status)
+    .where(_UNFINISHED, _run.owner == bindparam("owner"))
+    .order_by(_run.seq)
+)
+_OVERDUE = (
+    select(_run.thread_id, _run.id)
+    .where(text(tables.ACTIVE), _run.status == "requires_action")
+    .where(_run.expires_at <= bindparam("at"))
+    .limit(AT_ONCE)
+)
+# Shared: who only looks is in nobody's way.
+_CAN_BE_LOCKED = select(
+    func.pg_try_advisory_xact_lock_shared(func.hashtextextended(bindparam("owner"), 0))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """`gone`: owners of unfinished runs that are dead; None stands for runs that were handed over.
+
+    `own`: the unfinished runs of the one who looks, with their status. `overdue`: (thread id, run
+    id) of those that wait for their client and should have expired.
+    """
+
+    gone: Sequence[str | None]
+    own: dict[str, str]
+    overdue: Sequence[tuple[str, str]]
+
+
+def look(connection: Connection, owner: str, at: int) -> Look:
+    """What there is to do for `owner`. `at`: Unix seconds."""
+    others = [other for other in connection.execute(_OWNERS).scalars() if other != owner]
+    gone = [other for other in others if _is_gone(connection, other)]
+    own = {row.id: row.status for row in connection.execute(_OWN, {"owner": owner})}
+    overdue = [(thread, run) for thread, run in connection.execute(_OVERDUE, {"at": at})]
+    return Look(gone, own, overdue)
+
+
+def claim_all(connection: Connection, owner: str) -> list[Segment]:
+    """All there are. Only for a process that has the database to itself."""
+    return _claimed(connection, owner, _UNFINISHED)
+
+
+def claim_of(connection: Connection, owner: str, other: str | None) -> list[Segment]:
+    """Some of those that `other` held, if it is gone indeed; None: of those handed over."""
+    if not _is_gone(connection, other):
+        return []
+    some = (
+        select(_run.id)
+        .where(_UNFINISHED, _run.owner.is_(None) if other is None else _run.owner == other)
+        .order_by(_run.seq)
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    found = connection.execute(some).scalars().all()
+    return _claimed(connection, owner, _run.id.in_(found)) if found else []
+
+
+def claim_again(connection: Connection, owner: str, run_ids: Sequence[str]) -> list[Segment]:
+    """Of its own runs those that it does not execute, as far as they are unfinished."""
+    chosen = _run.id.in_(run_ids)
+    return _claimed(connection, owner, _UNFINISHED & (_run.owner == owner) & chosen)
+
+
+def hand_over(connection: Connection, owner: str) -> int:
+    """Whoever looks next may claim the owner's unfinished runs; how many those are."""
+    statement = update(tables.runs).where(_UNFINISHED, _run.owner == owner).values(owner=None)
+    return connection.execute(statement).rowcount
+
+
+def _is_gone(connection: Connection, owner: str | None) -> bool:
+    return owner is None or bool(connection.execute(_CAN_BE_LOCKED, {"owner": owner}).scalar())
+
+
+def _claimed(connection: Connection, owner: str, which: ColumnElement[bool]) -> list[Segment]:
+    claim = update(tables.runs).where(which).values(owner=owner, epoch=_run.epoch + 1)
+    found = connection.execute(claim.returning(_run.seq, _run.body, _run.epoch, _run.segment))
+    return [
+        Segment(runs.type.model_validate_json(body), epoch, number)
+        for _, body, epoch, number in sorted(found)
+    ]

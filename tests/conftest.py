@@ -7,6 +7,7 @@ import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant, Thread
 
+from tests.postgres import PostgresServer, postgres_server
 from tests.running import Running, running
 from xiaozhi.chat_models.scripted import Scripted
 
@@ -41,6 +42,12 @@ def server(
 ) -> Iterator[Running]:
     """One server for all tests that change no setting: they share its data, so they look by id."""
     with running(tmp_path_factory.mktemp("data"), model_url=model_server[1]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
         yield server
 
 

@@ -9,9 +9,9 @@ from openai.types.beta.threads import Message
 from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from xiaozhi import tokens
-from xiaozhi.store import search_sqlite as search
 from xiaozhi.store import tables
 from xiaozhi.store.objects import messages
+from xiaozhi.store.search import search_on
 
 FEW = 20  # messages that may be read on the way, without a look-up of their own
 
@@ -49,21 +49,21 @@ class Place(NamedTuple):
 def add(connection: Connection, message: Message) -> None:
     messages.add(connection, message, **_columns(message))
     if _is_said(message):
-        search.add_message(connection, message.id, text_of(message))
+        search_on(connection).add_message(connection, message.id, text_of(message))
 
 
 def put(connection: Connection, message: Message) -> None:
     """Write it, whether it is kept already or new."""
     messages.put(connection, message, **_columns(message))
     if _is_said(message):
-        search.remove_message(connection, message.id)
-        search.add_message(connection, message.id, text_of(message))
+        search_on(connection).remove_message(connection, message.id)
+        search_on(connection).add_message(connection, message.id, text_of(message))
 
 
 def delete(connection: Connection, message_id: str, thread_id: str) -> None:
     """Raises NotFound."""
     messages.must_exist(connection, message_id, thread_id=thread_id)
-    search.remove_message(connection, message_id)
+    search_on(connection).remove_message(connection, message_id)
     messages.delete(connection, message_id)
 
 
@@ -74,7 +74,7 @@ def newest_of_clients(connection: Connection, thread_id: str) -> str | None:
 
 def drop(connection: Connection, message_id: str) -> None:
     """Remove it, if it is there."""
-    search.remove_message(connection, message_id)
+    search_on(connection).remove_message(connection, message_id)
     connection.execute(_DROP, {"message": message_id})
 
 

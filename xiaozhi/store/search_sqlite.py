@@ -1,21 +1,14 @@
-"""Full-text search on SQLite: every piece of a text is a token, so that any substring is found.
+"""The search on SQLite: FTS5 finds what is looked for as a phrase of grams (store/grams.py).
 
-FTS5 cannot cut Chinese into words, and its trigrams find nothing shorter than three characters. So
-texts are cut here, one token for each character: that character and those behind it in its word
-(two together in Chinese and the like, three in an alphabet; fewer at a word's end):
-
-    小智 hello  →  小智 智 hel ell llo lo o
-
-What is looked for is cut in the same way and found as a phrase; where it ends before its last
-token is whole, as in 智 or he, that one is looked for as the beginning of a token. Why, and what it
-costs: docs/decisions/0007-search.md.
+Where a word ends before its last gram is whole, as in 智 or he, that one is looked for as the
+beginning of a token.
 
 One row for each message with words, and one for the title of a thread. Its number holds the
 thread's seq and the message's (0: the title), so that the threads of all hits are known without a
 look at another table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from sqlalchemy import (
     ColumnElement,
@@ -32,14 +25,12 @@ from sqlalchemy import (
     table,
 )
 
-from xiaozhi.store import tables
+from xiaozhi.store import grams, tables
 from xiaozhi.store.folding import folded
 
 MESSAGE_BITS = 35  # of a row's number; 28 are left for the thread
 MADE_BY_FTS5 = ("search", "search_data", "search_idx", "search_content", "search_config")
 
-# Alphabets stand below it. What is above needs no spaces between words.
-_FIRST_WIDE = "\u2e80"
 # FTS5 would take them for gaps between tokens, or for its query language.
 _PUNCTUATION = {
     code: 0xE000 + code for code in range(128) if not (chr(code).isalnum() or chr(code).isspace())
@@ -73,7 +64,7 @@ _REMOVE_THREAD = delete(_search).where(
 
 def add_message(connection: Connection, message_id: str, text: str) -> None:
     """What a message says whose own row is new."""
-    if cut := grams(text):
+    if cut := cut_up(text):
         connection.execute(_ADD_MESSAGE, {"message": message_id, "cut": cut})
 
 
@@ -82,18 +73,23 @@ def remove_message(connection: Connection, message_id: str) -> None:
     connection.execute(_REMOVE_MESSAGE, {"message": message_id})
 
 
-def add_title(connection: Connection, thread_id: str, title: str) -> None:
-    """What a thread is called that had no title."""
-    if cut := grams(title):
+def add_thread(
+    connection: Connection, thread_id: str, title: str, metadata: Mapping[str, str]
+) -> None:
+    """What a thread is called whose own row is new. Its metadata is looked for in that row."""
+    if cut := cut_up(title):
         connection.execute(_ADD_TITLE, {"thread": thread_id, "cut": cut})
 
 
-def remove_title(connection: Connection, thread_id: str) -> None:
+def change_thread(
+    connection: Connection, thread_id: str, title: str, metadata: Mapping[str, str]
+) -> None:
     connection.execute(_REMOVE_TITLE, {"thread": thread_id})
+    add_thread(connection, thread_id, title, metadata)
 
 
 def remove_thread(connection: Connection, thread_id: str) -> None:
-    """Its title and all its messages, before their own rows go."""
+    """With all its messages, before their own rows go."""
     connection.execute(_REMOVE_THREAD, {"thread": thread_id})
 
 
@@ -111,28 +107,14 @@ def has_metadata(key: str, value: str) -> ColumnElement[bool]:
     return select(pairs).where(pairs.c.key == key, pairs.c.value == value).exists()
 
 
-def grams(text: str) -> str:
-    """`text` as FTS5 gets it: its tokens, with spaces between them."""
+def cut_up(text: str) -> str:
+    """`text` as FTS5 gets it: its grams, with spaces between them."""
     words = folded(text).translate(_PUNCTUATION).split()
-    return " ".join(token for word in words for token in _tokens(word))
+    return " ".join(gram for word in words for gram in grams.grams(word))
 
 
 def phrase(word: str) -> str:
     """FTS5's query for `word` (folded, without spaces)."""
-    word = word.translate(_PUNCTUATION)
-    tokens: list[str] = []
-    for start, token in enumerate(_tokens(word)):
-        tokens.append(token)
-        if start + len(token) == len(word):
-            break
-    is_whole = len(tokens[-1]) == _length(tokens[-1])
-    return f'"{" ".join(tokens)}"{"" if is_whole else "*"}'
-
-
-def _tokens(word: str) -> Iterable[str]:
-    return [word[start : start + _length(first)] for start, first in enumerate(word)]
-
-
-def _length(token: str) -> int:
-    """How many characters a whole token has that begins like this one."""
-    return 2 if token >= _FIRST_WIDE else 3
+    found = grams.covering(word.translate(_PUNCTUATION))
+    is_whole = len(found[-1]) == grams.length(found[-1])
+    return f'"{" ".join(found)}"{"" if is_whole else "*"}'

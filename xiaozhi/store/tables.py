@@ -1,4 +1,4 @@
-"""Every table, on one screen; but for the index of the search (store/search_sqlite.py).
+"""Every table, on one screen; but for the index of the search (store/search.py).
 
 An object is stored whole: `body` is the JSON that a client gets, beside the few columns that
 queries filter, sort or lock on. `seq` is the order of creation: `created_at` has whole seconds

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, null, select, tuple_
 
-from xiaozhi.store import search_sqlite as search
 from xiaozhi.store import tables
 from xiaozhi.store.collection import PageWanted
 from xiaozhi.store.folding import snippet, words_of
 from xiaozhi.store.message_rows import text_of
 from xiaozhi.store.objects import messages, threads
+from xiaozhi.store.search import search_on
 from xiaozhi.store.thread_rows import title_of
 
 _row = tables.threads.c
@@ -58,7 +58,7 @@ def thread_page(
     # With `before` alone: the ones nearest to it, still shown in the asked order.
     backwards = before is not None and after is None
     ascending = page.order == "asc"
-    statement = _matching(wanted)
+    statement = _matching(connection, wanted)
     if after is not None:
         statement = statement.where(_place > after if ascending else _place < after)
     if before is not None:
@@ -76,8 +76,9 @@ def _place_of(connection: Connection, id: str | None) -> tuple[int, int] | None:
     return (found[0], found[1]) if found else None
 
 
-def _matching(wanted: ThreadsWanted) -> Select[Any, Any, Any, Any]:
+def _matching(connection: Connection, wanted: ThreadsWanted) -> Select[Any, Any, Any, Any]:
     """Rows of (id, body, last_activity_at, message): the seq of the first hit, 0 for the title."""
+    search = search_on(connection)
     statement: Select[Any, Any, Any, Any]
     if wanted.words:
         first, *others = map(search.hits, wanted.words)

@@ -1,0 +1,53 @@
+"""The full-text search of whichever database a connection leads to.
+
+Its index is written in the transaction of the row that it is about, by `message_rows` and
+`thread_rows` alone.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from sqlalchemy import ColumnElement, Connection, Subquery
+
+from xiaozhi.store import search_postgres, search_sqlite
+
+
+class Search(Protocol):
+    """`search_sqlite` and `search_postgres` are modules of this form."""
+
+    def add_message(self, connection: Connection, message_id: str, text: str) -> None:
+        """What a message says whose own row is new."""
+        ...
+
+    def remove_message(self, connection: Connection, message_id: str) -> None:
+        """Before its own row goes."""
+        ...
+
+    def add_thread(
+        self, connection: Connection, thread_id: str, title: str, metadata: Mapping[str, str]
+    ) -> None:
+        """What a thread is called whose own row is new, and its metadata."""
+        ...
+
+    def change_thread(
+        self, connection: Connection, thread_id: str, title: str, metadata: Mapping[str, str]
+    ) -> None: ...
+
+    def remove_thread(self, connection: Connection, thread_id: str) -> None:
+        """With all its messages, before their own rows go."""
+        ...
+
+    def hits(self, word: str) -> Subquery:
+        """Where `word` (folded, without spaces) is found: a row for each thread.
+
+        `thread`: its seq; `message`: the seq of the first that says it, 0 for the title.
+        """
+        ...
+
+    def has_metadata(self, key: str, value: str) -> ColumnElement[bool]:
+        """Whether a thread has this pair."""
+        ...
+
+
+def search_on(connection: Connection) -> Search:
+    return search_postgres if connection.dialect.name == "postgresql" else search_sqlite

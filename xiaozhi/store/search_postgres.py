@@ -1,0 +1,150 @@
+"""The search on Postgres: an index of grams (store/grams.py) finds texts, a look at them confirms.
+
+No extension is needed: pg_trgm finds nothing shorter than three characters, and depends on the
+database's locale for what a letter is. A row's `grams` are a plain array with a GIN index: besides
+each gram also what it begins with, so that 智 and he are there by themselves. A word that is one
+gram is found by the index alone. Of a longer one all grams must be there, and then the word itself
+in `folded`: the same grams may stand elsewhere in another order.
+
+One row for each message with words; and one for each thread with a title or metadata, whose `grams`
+are those of its title and a mark for each pair. Rows go with what they are about, by foreign key.
+"""
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Index,
+    MetaData,
+    Subquery,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    null,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from xiaozhi.store import tables
+from xiaozhi.store.folding import folded
+from xiaozhi.store.grams import covering, grams
+
+# Postgres keeps no NUL. In its place stands what Unicode promises never to be a character.
+_KEPT = {0: "\uffff"}
+
+_thread, _message = tables.threads.c, tables.messages.c
+
+search = Table(
+    "search",
+    MetaData(),
+    Column("thread", BigInteger, ForeignKey(_thread.seq, ondelete="CASCADE"), nullable=False),
+    # NULL: the thread itself
+    Column("message", BigInteger, ForeignKey(_message.seq, ondelete="CASCADE")),
+    # Its words, with spaces between them
+    Column("folded", Text(collation="C"), nullable=False),
+    # Compared byte by byte, whatever the database's locale
+    Column("grams", ARRAY(Text(collation="C")), nullable=False),
+    Index("search_of_thread", "thread"),
+    Index("search_of_message", "message"),
+    # What is new waits in a list that every search reads, too: a short one (kB), since whoever
+    # makes it too long has to put all of it in its place.
+    Index(
+        "search_grams",
+        "grams",
+        postgresql_using="gin",
+        postgresql_with={"gin_pending_list_limit": 128},
+    ),
+)
+_row = search.c
+
+_TEXT = [bindparam("folded", type_=_row.folded.type), bindparam("grams", type_=_row.grams.type)]
+_ADD_MESSAGE = insert(search).from_select(
+    ["thread", "message", "folded", "grams"],
+    select(_thread.seq, _message.seq, *_TEXT)
+    .join_from(tables.messages, tables.threads, _thread.id == _message.thread_id)
+    .where(_message.id == bindparam("message_id")),
+)
+_REMOVE_MESSAGE = delete(search).where(
+    _row.message
+    == select(_message.seq).where(_message.id == bindparam("message_id")).scalar_subquery()
+)
+_ADD_THREAD = insert(search).from_select(
+    ["thread", "folded", "grams"],
+    select(_thread.seq, *_TEXT).where(_thread.id == bindparam("thread_id")),
+)
+_REMOVE_THREAD = delete(search).where(
+    _row.thread
+    == select(_thread.seq).where(_thread.id == bindparam("thread_id")).scalar_subquery(),
+    _row.message.is_(null()),
+)
+
+
+def add_message(connection: Connection, message_id: str, text: str) -> None:
+    """What a message says whose own row is new."""
+    if columns := cut_up(text):
+        connection.execute(_ADD_MESSAGE, {"message_id": message_id, **columns})
+
+
+def remove_message(connection: Connection, message_id: str) -> None:
+    """Before its own row goes."""
+    connection.execute(_REMOVE_MESSAGE, {"message_id": message_id})
+
+
+def add_thread(
+    connection: Connection, thread_id: str, title: str, metadata: Mapping[str, str]
+) -> None:
+    """What a thread is called whose own row is new, and what its metadata say."""
+    if columns := cut_up(title, metadata):
+        connection.execute(_ADD_THREAD, {"thread_id": thread_id, **columns})
+
+
+def change_thread(
+    connection: Connection, thread_id: str, title: str, metadata: Mapping[str, str]
+) -> None:
+    connection.execute(_REMOVE_THREAD, {"thread_id": thread_id})
+    add_thread(connection, thread_id, title, metadata)
+
+
+def remove_thread(connection: Connection, thread_id: str) -> None:
+    """With all its messages. The foreign keys see to it when its own row goes."""
+
+
+def hits(word: str) -> Subquery:
+    """Where `word` (folded) is found. `thread`: a seq; `message`: the first one's, 0: the title."""
+    word = word.translate(_KEPT)
+    wanted = covering(word)
+    found = _row.grams.contains(wanted)
+    if len(wanted) > 1:
+        found &= func.strpos(_row.folded, word) > 0
+    first = func.min(func.coalesce(_row.message, 0)).label("message")
+    return select(_row.thread, first).where(found).group_by(_row.thread).subquery()
+
+
+def has_metadata(key: str, value: str) -> ColumnElement[bool]:
+    """Whether a thread has this pair."""
+    return _thread.seq.in_(select(_row.thread).where(_row.grams.contains([_mark(key, value)])))
+
+
+def cut_up(text: str, metadata: Mapping[str, str] | None = None) -> dict[str, object]:
+    """The columns `folded` and `grams`; nothing where there is nothing to be found."""
+    words = folded(text).translate(_KEPT).split()
+    found = {beginning for word in words for gram in grams(word) for beginning in _beginnings(gram)}
+    found.update(_mark(key, value) for key, value in (metadata or {}).items())
+    return {"folded": " ".join(words), "grams": sorted(found)} if found else {}
+
+
+def _beginnings(gram: str) -> Iterable[str]:
+    return (gram[:end] for end in range(1, len(gram) + 1))
+
+
+def _mark(key: str, value: str) -> str:
+    """No gram is as long. Of one length, whatever the pair: an index holds no long values."""
+    return sha256(f"{len(key)} {key}{value}".encode()).hexdigest()

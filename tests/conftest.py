@@ -7,7 +7,7 @@ import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant, Thread
 
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer, migrated, postgres_server
 from tests.running import Running, running
 from xiaozhi.chat_models.scripted import Scripted
 
@@ -37,18 +37,27 @@ def model(model_server: tuple[Scripted, str]) -> Scripted:
 
 
 @pytest.fixture(scope="session")
-def server(
-    model_server: tuple[Scripted, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
-    """One server for all tests that change no setting: they share its data, so they look by id."""
-    with running(tmp_path_factory.mktemp("data"), model_url=model_server[1]) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def server(
+    request: pytest.FixtureRequest,
+    model_server: tuple[Scripted, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Running]:
+    """One server for all tests that change no setting: they share its data, so they look by id.
+
+    On each database.
+    """
+    settings = {"model_url": model_server[1]}
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        settings["database"] = migrated(server.create_database())
+    with running(tmp_path_factory.mktemp("data"), **settings) as started:
+        yield started
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 from psutil import STATUS_ZOMBIE
 
-from tests.process.processes import free_port
+from tests.process.processes import command, free_port
 
 READY_WITHIN = 60.0  # s; what was killed reads its log again first
 USER = "postgres"
@@ -47,7 +47,7 @@ class PostgresServer:
         self.port = free_port()
         cluster = ["-D", str(folder / "cluster")]
         self._run("initdb", *cluster, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync")
-        self._command = [
+        self._start = [
             str(self.programs / "postgres"),
             *cluster,
             *("-h", "127.0.0.1", "-p", str(self.port), "-k", str(folder)),
@@ -67,7 +67,7 @@ class PostgresServer:
         """Returns when it takes connections."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._command,
+                self._start,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -138,6 +138,12 @@ def postgres_server() -> Generator[PostgresServer]:
         guard.communicate(timeout=60)
         if server is not None:
             server.wait()
+
+
+def migrated(url: str) -> str:
+    """The same database, with the schema of today."""
+    subprocess.run([*command("migrate"), "--database", url], check=True, stdout=subprocess.DEVNULL)
+    return url
 
 
 def _programs() -> Path:

@@ -13,7 +13,9 @@ from openai.types.beta.threads import Message, Run
 
 from tests.process.processes import started
 from tests.running import Running, running
+from xiaozhi import store
 from xiaozhi.chat_models.scripted import Fails, Hangs, Line, Says, Scripted
+from xiaozhi.store import Connection, changed
 
 WAIT = {"Xiaozhi-When-Locked": "wait"}
 AGAIN = {"x-stainless-retry-count": "1"}
@@ -103,7 +105,7 @@ def test_any_end_lets_them_in(
     script: list[Line],
     status: str,
 ):
-    model.script = script
+    model.script = [*script]
     run = start(client, thread, assistant)
     post(client, thread.id, "still there?")
     assert poll(client, run).status == status
@@ -250,11 +252,10 @@ def test_after_a_minute_the_same_words_are_a_new_message(
     client: OpenAI, server: Running, thread: Thread
 ):
     first = post(client, thread.id, "hello?")
-    path = server.settings.data / "xiaozhi.db"
-    with sqlite3.connect(path, timeout=10) as kept:
-        kept.execute(
-            "UPDATE messages SET body = json_set(body, '$.created_at', ?) WHERE id = ?",
-            (int(time.time()) - 60, first.id),
-        )
-    kept.close()
+
+    def make_older(connection: Connection) -> None:
+        message = store.messages.locked(connection, first.id)
+        store.messages.save(connection, changed(message, {"created_at": int(time.time()) - 60}))
+
+    server.on_the_loop(lambda: server.rooms.store.write(make_older))
     assert post(client, thread.id, "hello?", **AGAIN).id != first.id

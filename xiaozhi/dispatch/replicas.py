@@ -40,6 +40,7 @@ class Replicas:
         self._gone: set[str] = set()
         self._lost: set[str] = set()
         self._at_once = asyncio.Event()
+        self._chance = random.Random()
         self._looking: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Future[None]] = set()
         presence.on("cancel", lambda about, _: self._cancelled(about[0]))
@@ -84,7 +85,7 @@ class Replicas:
     async def _look_again_and_again(self) -> None:
         while True:
             # Not all in the same instant
-            pause = LOOKS_EVERY * random.uniform(0.8, 1.2)
+            pause = LOOKS_EVERY * self._chance.uniform(0.8, 1.2)
             try:
                 async with asyncio.timeout(pause):
                     await self._at_once.wait()

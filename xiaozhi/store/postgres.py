@@ -78,6 +78,7 @@ class Postgres:
         Raises CannotStart where it is another one, and where the database cannot be reached.
         """
         made = engine(address)
+        await asyncio.to_thread(schema.known_revisions)
         try:
             await _at_start(made, schema.must_be_up_to_date)
         except CannotStart:

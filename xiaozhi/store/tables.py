@@ -5,7 +5,30 @@ queries filter, sort or lock on. `seq` is the order of creation: `created_at` ha
 only.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+
+class Id(TypeDecorator[str]):
+    """No id has a NUL in it, and Postgres would not even look for one."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value.replace("\0", "\ufffd") if value and "\0" in value else value
+
 
 metadata = MetaData()
 
@@ -20,7 +43,7 @@ def _table(name: str, *columns: Column[object] | Index) -> Table:
         name,
         metadata,
         Column("seq", _Number, primary_key=True),
-        Column("id", Text, nullable=False, unique=True),
+        Column("id", Id, nullable=False, unique=True),
         *columns,
         Column("body", Text, nullable=False),
         # A number is never given twice, also after the newest row was deleted.
@@ -31,7 +54,7 @@ def _table(name: str, *columns: Column[object] | Index) -> Table:
 def _within(parent: Table) -> Column[object]:
     name = parent.name.removesuffix("s") + "_id"
     key = ForeignKey(parent.c.id, ondelete="CASCADE")
-    return Column(name, Text, key, nullable=False)
+    return Column(name, Id, key, nullable=False)
 
 
 assistants = _table("assistants")
@@ -39,7 +62,7 @@ assistants = _table("assistants")
 threads = _table(
     "threads",
     # The lock of contract 7.4: the run that holds the thread
-    Column("active_run", Text),
+    Column("active_run", Id),
     Column("last_activity_at", BigInteger, nullable=False),
     Index("threads_by_activity", "last_activity_at", "seq"),
 )
@@ -47,7 +70,7 @@ threads = _table(
 messages = _table(
     "messages",
     _within(threads),
-    Column("run_id", Text),
+    Column("run_id", Id),
     # About how long it is, so that a prompt reads no more of a long thread than it can hold
     Column("tokens", BigInteger, nullable=False),
     Index("messages_of_thread", "thread_id", "seq", "run_id", "tokens"),

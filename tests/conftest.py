@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from openai import OpenAI
@@ -52,7 +53,7 @@ def server(
 
     On each database.
     """
-    settings = {"model_url": model_server[1]}
+    settings: dict[str, Any] = {"model_url": model_server[1]}
     if request.param == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres")
         settings["database"] = migrated(server.create_database())

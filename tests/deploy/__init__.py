@@ -1,0 +1,1 @@
+"""What deploy/ holds: the balancer as it runs, and what its files must agree on."""

@@ -77,6 +77,9 @@ class BuiltIn:
     def window(self, model: str) -> int | None:
         return CONTEXT
 
+    def at_a_time(self, model: str) -> int | None:
+        return SLOTS
+
     async def models(self) -> Sequence[Model]:
         return [Model(id=self.name, object="model", created=0, owned_by="xiaozhi")]
 

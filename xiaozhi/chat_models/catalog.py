@@ -44,6 +44,7 @@ class Catalog:
         self._chosen = default
         self._open_ended = open_ended
         self._lists: dict[int, Sequence[Model]] = {}
+        self._source_of: dict[str, ChatModel] = {}
         self._failure: ModelFailed | None = None
         self._asked_at = -FRESH
         self._first_look: asyncio.Future[None] | None = None
@@ -122,11 +123,13 @@ class Catalog:
             raise self._failure or ModelFailed(chat_model.UNKNOWN_MODEL, name)
         return source, name
 
+    def at_a_time(self, name: str) -> int | None:
+        """How many answers the model gives at a time; None where nobody knows a bound."""
+        source = self._source(name)
+        return source.at_a_time(name) if source else None
+
     def _source(self, name: str) -> ChatModel | None:
-        for source in self._sources:
-            if any(model.id == name for model in self._lists.get(id(source), ())):
-                return source
-        return None
+        return self._source_of.get(name)
 
     def _known(self) -> list[Sequence[Model]]:
         return [self._lists.get(id(source), ()) for source in self._sources]
@@ -141,6 +144,12 @@ class Catalog:
     async def _ask(self, source: ChatModel) -> None:
         try:
             self._lists[id(source)] = await source.models()
+            self._source_of = {
+                model.id: source
+                # The first source that has a name answers to it.
+                for source in reversed(self._sources)
+                for model in self._lists.get(id(source), ())
+            }
             if source is self._sources[0]:
                 self._failure = None
         except ModelFailed as error:

@@ -110,3 +110,7 @@ class ChatModel(Protocol):
     def window(self, model: str) -> int | None:
         """How many tokens a prompt may have; None where nobody knows."""
         ...
+
+    def at_a_time(self, model: str) -> int | None:
+        """How many answers it gives at a time; None where nobody knows a bound."""
+        ...

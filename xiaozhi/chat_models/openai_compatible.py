@@ -56,6 +56,9 @@ class OpenAICompatible:
     def window(self, model: str) -> int | None:
         return self._windows.get(model)
 
+    def at_a_time(self, model: str) -> int | None:
+        return None
+
     async def models(self) -> Sequence[Model]:
         try:
             async with self._session.get(

@@ -8,6 +8,7 @@ XiaozhiError
 │   ├── TooLarge         … because of its size
 │   └── UnsupportedContent   … because of its content type
 ├── NotFound             there is no such thing (here)
+├── TooManyRequests      more runs wait than may
 ├── ModelFailed          a chat model did not answer, or broke off
 └── Unavailable          not now: shutting down, disk full, overloaded
 """
@@ -66,6 +67,14 @@ class UnsupportedContent(InvalidRequest):
 
 class NotFound(XiaozhiError):
     pass
+
+
+class TooManyRequests(XiaozhiError):
+    """`retry_after`: s."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message, code="rate_limit_exceeded")
+        self.retry_after = retry_after
 
 
 class Unavailable(XiaozhiError):

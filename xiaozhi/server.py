@@ -15,11 +15,11 @@ from starlette.routing import Mount
 
 from xiaozhi.api import Rooms, Transport, create_api, health, http_error
 from xiaozhi.chat_models import BuiltIn, Catalog, ChatModel, OpenAICompatible
-from xiaozhi.dispatch import Dispatcher, InProcess
+from xiaozhi.dispatch import Dispatcher, InProcess, Places
 from xiaozhi.errors import CannotStart
 from xiaozhi.events import Events
 from xiaozhi.ids import new_id
-from xiaozhi.runs import Runs
+from xiaozhi.runs import Admission, Runs
 from xiaozhi.settings import Settings
 from xiaozhi.store import SQLite, Store
 
@@ -99,9 +99,16 @@ async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) ->
     catalog.start()
     stack.push_async_callback(catalog.close)
     events = Events()
-    dispatcher, mirrors = await _dispatcher(settings, opened, events, stack)
-    expires_after = settings.run_expires_after
-    runs = Runs(opened, events, catalog, dispatcher, mirrors=mirrors, expires_after=expires_after)
+    dispatcher, mirrors = await _dispatcher(settings, opened, events, catalog, stack)
+    runs = Runs(
+        opened,
+        events,
+        catalog,
+        dispatcher,
+        Admission(opened, dispatcher),
+        mirrors=mirrors,
+        expires_after=settings.run_expires_after,
+    )
     stack.push_async_callback(runs.close)
     return Rooms(opened, events, catalog, runs, settings.messages_wait)
 
@@ -117,10 +124,10 @@ async def _database(settings: Settings) -> Store:
 
 
 async def _dispatcher(
-    settings: Settings, opened: Store, events: Events, stack: AsyncExitStack
+    settings: Settings, opened: Store, events: Events, catalog: Catalog, stack: AsyncExitStack
 ) -> "tuple[Dispatcher, Mirrors | None]":
     """On Postgres there may be other processes. Raises CannotStart."""
-    here = InProcess(opened, new_id("proc_"))
+    here = InProcess(opened, new_id("proc_"), _places(settings, catalog))
     address = settings.postgres()
     if address is None:
         return here, None
@@ -134,6 +141,16 @@ async def _dispatcher(
     mirrors = Mirrors(events, presence, here.knows)
     stack.push_async_callback(mirrors.close)
     return Replicas(here, opened, presence), mirrors
+
+
+def _places(settings: Settings, catalog: Catalog) -> Places:
+    chosen = settings.concurrent_runs_per_model
+
+    def bound(model: str) -> int | None:
+        """The tighter one: what was set, or what the model can do."""
+        return min(filter(None, (chosen, catalog.at_a_time(model))), default=None)
+
+    return Places(settings.concurrent_runs, bound, queued=settings.queued_runs)
 
 
 def _catalog(

@@ -91,6 +91,24 @@ class Settings(BaseSettings):
         description="seconds until a run that has not ended expires",
         json_schema_extra={"flag": False},
     )
+    concurrent_runs: int = Field(
+        256,
+        ge=1,
+        description="runs that are executed at a time; more wait, the status `queued`",
+        json_schema_extra={"flag": False},
+    )
+    concurrent_runs_per_model: int = Field(
+        0,
+        ge=0,
+        description="of those, by one model; 0: as many as there are",
+        json_schema_extra={"flag": False},
+    )
+    queued_runs: int = Field(
+        1000,
+        ge=0,
+        description="runs that may wait; then creating one is answered with 429",
+        json_schema_extra={"flag": False},
+    )
     messages_wait: bool = Field(
         False,
         description="messages that are posted while a run is active wait for its end",

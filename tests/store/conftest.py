@@ -11,7 +11,6 @@ from tests.running import NO_BLOCKING
 from xiaozhi.store import postgres, sqlite
 from xiaozhi.store.store import Result, Work
 
-
 # Stories of Postgres are lived on a loop, where Hypothesis looks something up now and then.
 for call in NO_BLOCKING.functions.values():
     call.can_block_in("tests/store/test_search.py", "story")

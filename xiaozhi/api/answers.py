@@ -15,6 +15,7 @@ from xiaozhi.errors import (
     ModelFailed,
     NotFound,
     TooLarge,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
     UnsupportedContent,
@@ -30,6 +31,7 @@ STATUS: Mapping[type[XiaozhiError], int] = {
     InvalidRequest: 400,
     Unauthorized: 401,
     NotFound: 404,
+    TooManyRequests: 429,
     ModelFailed: 502,
     Unavailable: 503,
 }
@@ -57,6 +59,10 @@ def deleted(id: str, object: str) -> Response:
 
 def refused(error: XiaozhiError) -> Response:
     status = next((status for type_, status in STATUS.items() if isinstance(error, type_)), 500)
+    if isinstance(error, TooManyRequests):
+        response = _error(status, error.message, "requests", code=error.code)
+        response.headers["retry-after"] = str(error.retry_after)
+        return response
     kind = "invalid_request_error" if status < 500 else "server_error"
     return _error(status, error.message, kind, error.param, error.code)
 

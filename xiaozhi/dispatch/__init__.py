@@ -2,5 +2,6 @@
 
 from xiaozhi.dispatch.dispatcher import Dispatcher
 from xiaozhi.dispatch.in_process import InProcess
+from xiaozhi.dispatch.places import Places
 
-__all__ = ["Dispatcher", "InProcess"]
+__all__ = ["Dispatcher", "InProcess", "Places"]

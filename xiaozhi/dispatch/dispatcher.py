@@ -1,6 +1,6 @@
 """Who makes sure that a run goes on: between the run engine and what executes its segments."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 from xiaozhi.store import Segment
@@ -28,19 +28,39 @@ class Dispatcher(Protocol):
         """Take up everything that was left unfinished; returns how many runs that were."""
         ...
 
+    @property
+    def under_way(self) -> Collection[str]:
+        """The ids of the runs that are executed here now; not those that wait for a place."""
+        ...
+
+    def room(self, model: str | None = None) -> int:
+        """How many more runs may be created; of `model`: how many would be executed at once."""
+        ...
+
+    def retry_after(self) -> int:
+        """In how many s to come again where there is no room."""
+        ...
+
     def start(self, segment: Segment) -> None:
-        """Execute `segment` from now on; it goes on whoever listens. Returns at once."""
+        """Execute `segment` as soon as there is a place; it goes on whoever listens.
+
+        Returns at once. One whose time is over meanwhile is executed then, to write that.
+        """
         ...
 
     def cancel(self, run_id: str) -> bool:
         """Interrupt the run, whose row says `cancelling`; False where it is not executed here.
 
-        Whoever executes it then, does it.
+        One that waits for a place ends at once. Where it is executed elsewhere, that one is told.
         """
         ...
 
     def knows(self, run_id: str) -> bool:
-        """Whether the run is executed here, or will be."""
+        """Whether the run is executed here, or waits here for a place."""
+        ...
+
+    def stop_beginning(self) -> None:
+        """What waits stays as it is, for the next start; what is executed goes on."""
         ...
 
     async def close(self) -> None:

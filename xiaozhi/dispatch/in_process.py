@@ -1,19 +1,36 @@
 """Segments are tasks of this process. What it leaves unfinished, the next start takes up."""
 
 import asyncio
+import time
+from collections.abc import Collection
+from dataclasses import replace
 
 from xiaozhi.dispatch.dispatcher import Execute, Expire, Resume
-from xiaozhi.store import Segment, Store, left_runs
+from xiaozhi.dispatch.pace import Pace
+from xiaozhi.dispatch.places import Places
+from xiaozhi.store import Segment, Store, changed, left_runs
+
+# s; a timer must not ring before the clock says so
+BEHIND = 0.01
 
 
 class InProcess:
-    def __init__(self, store: Store, owner: str) -> None:
+    def __init__(self, store: Store, owner: str, places: Places) -> None:
         """`owner`: under which name this process holds runs."""
         self._store = store
         self.owner = owner
+        self._places = places
+        self._pace = Pace()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._cancelled: set[str] = set()
+        # When those expire that wait for a place
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._execute: Execute | None = None
         self._resume: Resume | None = None
+
+    @property
+    def under_way(self) -> Collection[str]:
+        return self._tasks.keys()
 
     def open(self, execute: Execute, resume: Resume, expire: Expire) -> None:
         self._execute = execute
@@ -27,31 +44,85 @@ class InProcess:
         return len(left)
 
     def knows(self, run_id: str) -> bool:
-        return run_id in self._tasks
+        return run_id in self._tasks or run_id in self._places.waiting
+
+    def room(self, model: str | None = None) -> int:
+        return self._places.room(model)
+
+    def retry_after(self) -> int:
+        return self._pace.retry_after(time.monotonic())
 
     def start(self, segment: Segment) -> None:
-        task = asyncio.ensure_future(self._run(segment))
-        self._tasks[segment.run.id] = task
+        is_first = not self._places.waiting
+        if self._places.enter(segment):
+            self._begin(segment)
+            return
+        if is_first:
+            self._pace = Pace(time.monotonic())
+        run = segment.run
+        later = max(0.0, (run.expires_at or 0) - time.time()) + BEHIND
+        loop = asyncio.get_running_loop()
+        self._timers[run.id] = loop.call_later(later, self._begin_without_place, run.id)
 
     def cancel(self, run_id: str) -> bool:
+        if segment := self._withdrawn(run_id):
+            # It needs no place to be told that it is over.
+            run = changed(segment.run, {"status": "cancelling"})
+            self._begin(replace(segment, run=run), has_place=False)
+            return True
         task = self._tasks.get(run_id)
         if task is None:
             return False
+        if run_id in self._cancelled:
+            # It is writing its end.
+            return True
+        self._cancelled.add(run_id)
         # Not at once: a task that is cancelled before its first step does not even begin, and then
         # nobody would write the run's end.
         asyncio.get_running_loop().call_soon(task.cancel)
         return True
 
+    def stop_beginning(self) -> None:
+        self._places.close()
+
     async def close(self) -> None:
+        self.stop_beginning()
+        for timer in self._timers.values():
+            timer.cancel()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, segment: Segment) -> None:
+    def _begin(self, segment: Segment, *, has_place: bool = True) -> None:
+        task = asyncio.ensure_future(self._run(segment, has_place))
+        self._cancelled.discard(segment.run.id)
+        self._tasks[segment.run.id] = task
+
+    def _begin_without_place(self, run_id: str) -> None:
+        if segment := self._withdrawn(run_id):
+            self._begin(segment, has_place=False)
+
+    def _withdrawn(self, run_id: str) -> Segment | None:
+        """The segment that waited, if one did, with its timer stopped."""
+        if timer := self._timers.pop(run_id, None):
+            timer.cancel()
+        return self._places.withdraw(run_id)
+
+    async def _run(self, segment: Segment, has_place: bool) -> None:
         assert self._execute is not None, "open() comes first"
         try:
             await self._execute(segment)
         finally:
             if self._tasks.get(segment.run.id) is asyncio.current_task():
                 del self._tasks[segment.run.id]
+                self._cancelled.discard(segment.run.id)
+            if has_place:
+                self._make_room(segment)
+
+    def _make_room(self, left: Segment) -> None:
+        self._places.leave(left)
+        self._pace.became_free(time.monotonic())
+        while segment := self._places.next():
+            self._timers.pop(segment.run.id).cancel()
+            self._begin(segment)

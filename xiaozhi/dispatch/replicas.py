@@ -12,7 +12,7 @@ Why there is no other engine under it: docs/decisions/0009-replicas.md.
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from xiaozhi.dispatch.dispatcher import Execute, Expire, Resume
 from xiaozhi.dispatch.in_process import InProcess
@@ -40,6 +40,7 @@ class Replicas:
         self._gone: set[str] = set()
         self._lost: set[str] = set()
         self._at_once = asyncio.Event()
+        self._is_leaving = False
         self._chance = random.Random()
         self._looking: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Future[None]] = set()
@@ -50,6 +51,16 @@ class Replicas:
         self._here.open(execute, resume, expire)
         self._resume = resume
         self._expire = expire
+
+    @property
+    def under_way(self) -> Collection[str]:
+        return self._here.under_way
+
+    def room(self, model: str | None = None) -> int:
+        return self._here.room(model)
+
+    def retry_after(self) -> int:
+        return self._here.retry_after()
 
     def start(self, segment: Segment) -> None:
         self._here.start(segment)
@@ -63,6 +74,12 @@ class Replicas:
     def knows(self, run_id: str) -> bool:
         return self._here.knows(run_id)
 
+    def stop_beginning(self) -> None:
+        """What waits is handed over at once."""
+        self._here.stop_beginning()
+        self._is_leaving = True
+        self._at_once.set()
+
     async def recover(self) -> int:
         taken_up = await self._look()
         self._looking = asyncio.ensure_future(self._look_again_and_again())
@@ -74,12 +91,9 @@ class Replicas:
             await asyncio.gather(self._looking, return_exceptions=True)
         await self._here.close()
         try:
-            handed_over = await self._store.write(lambda c: left_runs.hand_over(c, self.owner))
+            await self._hand_over()
         except XiaozhiError as error:
             log.warning("runs were not handed over, they will be found: %s", error)
-        else:
-            if handed_over:
-                await self._presence.tell("left")
         await asyncio.gather(*self._telling)
 
     async def _look_again_and_again(self) -> None:
@@ -93,7 +107,7 @@ class Replicas:
                 pass
             self._at_once.clear()
             try:
-                await self._look()
+                await (self._hand_over() if self._is_leaving else self._look())
             except XiaozhiError as error:
                 log.warning("not looked after runs that were left: %s", error)
 
@@ -118,6 +132,12 @@ class Replicas:
         for thread_id, run_id in found.overdue:
             await self._expire(thread_id, run_id)
         return taken_up
+
+    async def _hand_over(self) -> None:
+        """What is not executed here is let go of, and the others hear of it."""
+        kept = list(self._here.under_way)
+        if await self._store.write(lambda c: left_runs.hand_over(c, self.owner, kept)):
+            await self._presence.tell("left")
 
     async def _take_up(self, claim: Work[Sequence[Segment]]) -> int:
         assert self._resume is not None, "open() comes first"

@@ -1,5 +1,6 @@
 """The engine: how an assistant answers a thread."""
 
+from xiaozhi.runs.admission import Admission
 from xiaozhi.runs.runs import Runs
 
-__all__ = ["Runs"]
+__all__ = ["Admission", "Runs"]

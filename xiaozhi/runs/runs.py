@@ -18,6 +18,7 @@ from xiaozhi.events import Events
 from xiaozhi.ids import new_id, now
 from xiaozhi.requests import CreateRun, CreateThreadAndRun, RunSettings, SubmitToolOutputs
 from xiaozhi.runs import waiting
+from xiaozhi.runs.admission import Admission
 from xiaozhi.runs.agent_loop import run_agent
 from xiaozhi.runs.expiry import Expiry
 from xiaozhi.runs.lifecycle import moved
@@ -53,6 +54,7 @@ class Runs:
         events: Events,
         catalog: Catalog,
         dispatcher: Dispatcher,
+        admission: Admission,
         *,
         mirrors: "Mirrors | None" = None,
         expires_after: int = EXPIRES_AFTER,
@@ -67,6 +69,7 @@ class Runs:
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._expires_after = expires_after
+        self._admission = admission
         self._expiry = Expiry(self._expire)
         dispatcher.open(self._execute, self._resume, self._expire)
 
@@ -80,8 +83,14 @@ class Runs:
 
         `again`: the client may have sent the same request a moment ago; then it gets the same run.
         Raises NotFound (thread, assistant, model), InvalidRequest while another run holds the
-        thread.
+        thread, TooManyRequests where the queue is full.
         """
+
+        def wanted(connection: Connection) -> str | Run:
+            at = now()
+            run = self._new_run(connection, "", thread_id, request, at)
+            same = again and existing_run(connection, run, request.additional_messages, at)
+            return same or run.model
 
         def work(connection: Connection) -> Segment | Run:
             run_id, at = new_id("run_"), now()
@@ -99,14 +108,21 @@ class Runs:
             threads.add_messages_of_run(connection, thread_id, request.additional_messages, at)
             return self._added(connection, run)
 
-        segment = await self._store.write(work)
-        if isinstance(segment, Run):
-            return segment
-        self._set_going(segment)
-        return segment.run
+        async with self._admission.of(wanted) as same:
+            made = same or await self._store.write(work)
+            if isinstance(made, Run):
+                return made
+            self._set_going(made)
+            return made.run
 
     async def create_with_thread(self, request: CreateThreadAndRun) -> Run:
-        """A thread and its first run, both or neither. Raises NotFound (assistant, model)."""
+        """A thread and its first run, both or neither.
+
+        Raises NotFound (assistant, model), TooManyRequests where the queue is full.
+        """
+
+        def wanted(connection: Connection) -> str:
+            return self._new_run(connection, "", "", request, now()).model
 
         def work(connection: Connection) -> tuple[Thread, Segment]:
             run_id, at = new_id("run_"), now()
@@ -115,9 +131,10 @@ class Runs:
             run_rows.lock_thread(connection, thread.id, run_id, at)
             return thread, self._added(connection, run)
 
-        thread, segment = await self._store.write(work)
-        self._set_going(segment, thread)
-        return segment.run
+        async with self._admission.of(wanted):
+            thread, segment = await self._store.write(work)
+            self._set_going(segment, thread)
+            return segment.run
 
     async def modify(self, thread_id: str, run_id: str, metadata: dict[str, str]) -> str:
         """The run's JSON with its new metadata; possible in any state. Raises NotFound."""
@@ -264,6 +281,9 @@ class Runs:
                 await self._adopt(recorder)
             if run.status == "cancelling":
                 return Outcome("cancelled")
+            if (run.expires_at or 0) <= time.time():
+                # While it waited for a place: it does not even begin.
+                return Outcome("expired")
             async with asyncio.timeout((run.expires_at or 0) - time.time()):
                 model, name = await self._catalog.named(run.model)
                 return await run_agent(recorder, self._store, model, name)

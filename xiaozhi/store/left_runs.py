@@ -84,10 +84,13 @@ def claim_again(connection: Connection, owner: str, run_ids: Sequence[str]) -> l
     return _claimed(connection, owner, _UNFINISHED & (_run.owner == owner) & chosen)
 
 
-def hand_over(connection: Connection, owner: str) -> int:
-    """Whoever looks next may claim the owner's unfinished runs; how many those are."""
-    statement = update(tables.runs).where(_UNFINISHED, _run.owner == owner).values(owner=None)
-    return connection.execute(statement).rowcount
+def hand_over(connection: Connection, owner: str, kept: Sequence[str]) -> int:
+    """Whoever looks next may claim the owner's unfinished runs, but for those `kept` (ids).
+
+    Returns how many those are.
+    """
+    which = _UNFINISHED & (_run.owner == owner) & _run.id.not_in(kept)
+    return connection.execute(update(tables.runs).where(which).values(owner=None)).rowcount
 
 
 def _is_gone(connection: Connection, owner: str | None) -> bool:

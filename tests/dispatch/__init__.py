@@ -1,0 +1,1 @@
+"""Who is executed now, and who waits."""

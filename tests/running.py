@@ -16,6 +16,7 @@ from openai import OpenAI
 
 from xiaozhi.api import Rooms
 from xiaozhi.server import create_server
+from xiaozhi.serving import keep_little_unsent
 from xiaozhi.settings import Settings
 
 KEY = "test-key"
@@ -41,6 +42,7 @@ class Running:
         self._listening = socket.socket()
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listening.bind(("127.0.0.1", settings.port))
+        keep_little_unsent(self._listening)
         self.port: int = self._listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
         self._started: Future[tuple[asyncio.AbstractEventLoop, Rooms]] = Future()

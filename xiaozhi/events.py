@@ -1,28 +1,79 @@
 """Tells listeners in this process what just happened, a topic a run.
 
-A topic keeps its frames, numbered from 0, until a minute after it was closed, so that a late
+A topic keeps what it was told, numbered from 0, until a minute after it was closed, so that a late
 listener first gets everything so far. Listeners read from the one list: a slow one costs no memory.
+
+A text comes in pieces, each with a number. Those that a listener has not taken yet, because it
+reads slowly or comes late, it gets as one.
 """
 
 import asyncio
 import json
 import secrets
+from bisect import bisect_right
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 KEPT_AFTER_CLOSE = 60.0  # s
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    """A text that is told in pieces: what stands around them in the data of their event.
+
+    `end_of_first`: the first piece says more than the others.
+    """
+
+    event: str
+    start: str
+    end: str
+    end_of_first: str
+
+    def data(self, piece: str, *, is_first: bool = False) -> str:
+        """`piece`: as it stands in JSON, without its quotes."""
+        return self.start + piece + (self.end_of_first if is_first else self.end)
+
+
 @dataclass(slots=True)
 class _Topic:
-    frames: list[bytes] = field(default_factory=list[bytes])
-    # How many frames there were each time the run stopped for its client (an end, or
+    # Whole frames, and pieces of texts as they stand in JSON: 70 bytes each, not 300
+    told: list[bytes | str] = field(default_factory=list[bytes | str])
+    # (number of its first piece, text) in order
+    texts: list[tuple[int, Text]] = field(default_factory=list[tuple[int, Text]])
+    # How much there was each time the run stopped for its client (an end, or
     # requires_action)
     stops: list[int] = field(default_factory=list[int])
     waiting: set[asyncio.Future[None]] = field(default_factory=set[asyncio.Future[None]])
     closed: bool = False
     # Tells this topic from one of the same name in an earlier process
     edition: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    def frames(self, start: int, end: int) -> list[tuple[int, bytes]]:
+        """What has the numbers from `start` on, before `end`: (number of the last, frame)."""
+        found: list[tuple[int, bytes]] = []
+        while start < end:
+            if isinstance(whole := self.told[start], bytes):
+                found.append((start, whole))
+                start += 1
+            else:
+                text, pieces, is_first = self._pieces(start, end)
+                start += len(pieces)
+                data = text.data("".join(pieces), is_first=is_first)
+                found.append((start - 1, frame(text.event, data)))
+        return found
+
+    def _pieces(self, start: int, end: int) -> tuple[Text, list[str], bool]:
+        """A text, what follows of it without a break, and whether that is its beginning."""
+        following = bisect_right(self.texts, start, key=lambda begun: begun[0])
+        begun, text = self.texts[following - 1]
+        if following < len(self.texts):
+            end = min(end, self.texts[following][0])
+        pieces: list[str] = []
+        for piece in self.told[start:end]:
+            if isinstance(piece, bytes):
+                break
+            pieces.append(piece)
+        return text, pieces, start == begun
 
     def wake(self) -> None:
         for waiter in self.waiting:
@@ -49,7 +100,8 @@ def frame(event: str, data: str) -> bytes:
     for separator, escaped in (("\u2028", "\\u2028"), ("\u2029", "\\u2029"), ("\x85", "\\u0085")):
         if separator in data:
             data = data.replace(separator, escaped)
-    return f"event: {event}\ndata: {data}\n\n".encode()
+    # Half a character, as some models send it, must not end a stream.
+    return f"event: {event}\ndata: {data}\n\n".encode(errors="replace")
 
 
 DONE = frame("done", "[DONE]")
@@ -80,30 +132,41 @@ class Events:
         self._topics.setdefault(topic, _Topic(edition=edition) if edition else _Topic())
 
     def published(self, topic: str) -> int | None:
-        """How many frames `topic` has, or None where nothing is known of it (any more)."""
+        """How much was told of `topic`, or None where nothing is known of it (any more)."""
         found = self._topics.get(topic)
-        return None if found is None else len(found.frames)
+        return None if found is None else len(found.told)
 
     def stretch(self, topic: str) -> int:
-        """The number of the frame where the stretch begins that was told last; 0 if unknown."""
+        """The number where the stretch begins that was told last; 0 if unknown."""
         found = self._topics.get(topic)
-        stops = [at for at in found.stops if at < len(found.frames)] if found else []
+        stops = [at for at in found.stops if at < len(found.told)] if found else []
         return stops[-1] if stops else 0
 
     def edition(self, topic: str) -> str:
-        """Which telling of `topic` this is: numbers of frames mean something within it alone."""
+        """Which telling of `topic` this is: numbers mean something within it alone."""
         return self._topics[topic].edition
 
     def publish(self, topic: str, event: str, data: str) -> None:
         """Tell every listener. `data`: JSON on one line."""
         found = self._topics[topic]
-        found.frames.append(frame(event, data))
+        found.told.append(frame(event, data))
+        found.wake()
+
+    def publish_piece(self, topic: str, text: Text, piece: str) -> None:
+        """Tell every listener how `text` goes on. `piece`: as it stands in JSON, without quotes.
+
+        A text has ended where another one begins.
+        """
+        found = self._topics[topic]
+        if not found.texts or found.texts[-1][1] is not text:
+            found.texts.append((len(found.told), text))
+        found.told.append(piece)
         found.wake()
 
     def stop(self, topic: str) -> None:
         """The run stops here for its client: streams that follow this stretch end."""
         found = self._topics[topic]
-        found.stops.append(len(found.frames))
+        found.stops.append(len(found.told))
         found.wake()
 
     def close(self, topic: str) -> None:
@@ -134,10 +197,11 @@ class Events:
 
     async def listen(
         self, topic: str, *, start: int = 0, whole: bool = False, idle: float = 15.0
-    ) -> AsyncGenerator[tuple[int, list[bytes]]]:
-        """Yields (number of the first frame, frames), as many as there are at a time.
+    ) -> AsyncGenerator[list[tuple[int, bytes]]]:
+        """Yields frames with their numbers, as many as there are at a time.
 
-        From frame `start` on; ends where the run next stops for its client, or, if `whole`, where
+        Pieces of a text that have not been taken yet are one frame, under the number of the last.
+        From number `start` on; ends where the run next stops for its client, or, if `whole`, where
         it is closed. Without the topic: ends at once. After `idle` s without a frame it yields
         none.
         """
@@ -147,13 +211,13 @@ class Events:
         first = start
         while True:
             stop = None if whole else next((at for at in found.stops if at > first), None)
-            end = len(found.frames) if stop is None else stop
+            end = len(found.told) if stop is None else stop
             if end > start:
-                yield start, found.frames[start:end]
+                yield found.frames(start, end)
                 start = end
             elif stop is not None or found.closed:
                 return
             else:
                 await found.next_frame(idle)
-                if len(found.frames) == start and not found.closed:
-                    yield start, []
+                if len(found.told) == start and not found.closed:
+                    yield []

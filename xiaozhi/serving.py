@@ -17,6 +17,9 @@ from xiaozhi.server import KEY, create_server
 from xiaozhi.settings import Settings
 from xiaozhi.terminal import say
 
+# Bytes of a connection that lie unsent in the system's buffer, which would take 4 MB of them. Who
+# writes more waits: what a reader does not take is not there twice, and can still be joined.
+UNSENT = 64 * 1024
 CONNECTIONS_END_WITHIN = 3  # s, when the server is stopped
 MODELS_ARE_KNOWN_WITHIN = 3.0  # s that the words at the start wait for an endpoint
 
@@ -27,6 +30,7 @@ def serve(settings: Settings, listening: socket.socket, gguf: Path | None, *, hi
     Raises CannotStart.
     """
     port: int = listening.getsockname()[1]
+    keep_little_unsent(listening)
     app = create_server(settings, port=port, gguf=gguf)
     config = uvicorn.Config(
         app,
@@ -46,6 +50,12 @@ def serve(settings: Settings, listening: socket.socket, gguf: Path | None, *, hi
             await server.serve(sockets=[listening])
 
     _run(run())
+
+
+def keep_little_unsent(listening: socket.socket) -> None:
+    """For all connections that come in there."""
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
 
 class _Server(uvicorn.Server):

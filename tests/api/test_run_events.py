@@ -23,13 +23,27 @@ def followed(client: OpenAI, run: Run, after: str = "") -> list[ServerSentEvent]
         return list(SSEDecoder().iter_bytes(response.iter_bytes()))
 
 
+def texts(events: list[ServerSentEvent]) -> str:
+    deltas = [event.json()["delta"] for event in events if event.event == "thread.message.delta"]
+    return "".join(delta["content"][0]["text"]["value"] for delta in deltas)
+
+
+def others(events: list[ServerSentEvent]) -> list[tuple[str | None, str]]:
+    """(id, data) of all events that are not deltas."""
+    return [(event.id, event.data) for event in events if event.event != "thread.message.delta"]
+
+
 def test_a_run_can_be_followed_from_its_start_by_anybody(
     client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
 ):
     model.script = [Says("one two three", pause=0.05)]
     run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
     first, second = followed(client, run), followed(client, run)
-    assert [event.data for event in first] == [event.data for event in second]
+    assert [event.event for event in first].count("thread.message.delta") == 3
+    # Who comes late gets the text in one piece.
+    assert [event.event for event in second] == [*TEXT_RUN, "done"]
+    assert texts(first) == texts(second) == "one two three"
+    assert others(first) == others(second)
     assert [event.event for event in first if event.event != "thread.message.delta"] == [
         *TEXT_RUN[:7],
         *TEXT_RUN[8:],
@@ -40,7 +54,12 @@ def test_a_run_can_be_followed_from_its_start_by_anybody(
     rest = followed(client, run, after=later.id)
     assert [event.event for event in rest] == [*TEXT_RUN[9:], "done"]
     # An id of another time means nothing.
-    assert len(followed(client, run, after="0.3")) == len(first)
+    assert len(followed(client, run, after="0.3")) == len(second)
+    # The text goes on behind the piece that was seen last, and ends with the same id.
+    deltas = [event for event in first if event.event == "thread.message.delta"]
+    rest = followed(client, run, after=deltas[0].id or "")
+    assert rest[0].id == deltas[2].id
+    assert texts(rest[:1]) == " two three"
 
 
 def test_a_run_that_nobody_remembers_is_told_from_its_rows(

@@ -50,13 +50,13 @@ class EventStream(WhileRead):
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         async with aclosing(self._frames) as batches:
-            async for number, frames in batches:
-                await send(body(self.written(number, frames) if frames else b": ping\n\n"))
+            async for frames in batches:
+                await send(body(self.written(frames) if frames else b": ping\n\n"))
         await send(body(DONE, last=True))
 
-    def written(self, number: int, frames: list[bytes]) -> bytes:
-        """`number`: of the first of the `frames`."""
-        return b"".join(frames)
+    def written(self, frames: list[tuple[int, bytes]]) -> bytes:
+        """`frames`: with their numbers."""
+        return b"".join([data for _, data in frames])
 
 
 def body(data: bytes, *, last: bool = False) -> dict[str, object]:
@@ -78,11 +78,9 @@ class NumberedEventStream(EventStream):
         known = edition == self._edition and number.isdigit()
         super().__init__(events, topic, start=int(number) + 1 if known else 0, whole=True)
 
-    def written(self, number: int, frames: list[bytes]) -> bytes:
-        return b"".join(
-            b"id: %s.%d\n%s" % (self._edition.encode(), number + index, data)
-            for index, data in enumerate(frames)
-        )
+    def written(self, frames: list[tuple[int, bytes]]) -> bytes:
+        edition = self._edition.encode()
+        return b"".join([b"id: %s.%d\n%s" % (edition, number, data) for number, data in frames])
 
 
 def told(events: Sequence[tuple[str, str]]) -> Response:

@@ -8,12 +8,14 @@ from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.run import Usage
 from openai.types.beta.threads.runs import RunStep
 
+from xiaozhi.events import Text
 from xiaozhi.ids import derived_id
 from xiaozhi.runs.outcome import EndStatus, Outcome
 from xiaozhi.runs.steps import closed_step, new_step
 from xiaozhi.store import changed
 
 Kind = Literal["text", "refusal"]
+DELTA = "thread.message.delta"
 
 # How the run's end shows in its open message (contract 6 and 9.3)
 _REASON: Mapping[EndStatus, str | None] = {
@@ -41,6 +43,7 @@ class Answer:
                 self._parts.append(("text", [part.text.value]))
             elif part.type == "refusal":
                 self._parts.append(("refusal", [part.refusal]))
+        self._told_as = [self._deltas(index, kind) for index, (kind, _) in enumerate(self._parts)]
 
     @classmethod
     def new(cls, run: Run, number: int, at: int) -> "Answer":
@@ -69,24 +72,32 @@ class Answer:
         )
         return cls(new_step(run, number, details, at), message)
 
-    def add(self, piece: str, kind: Kind = "text") -> str:
-        """Take a piece of what is said; returns the data of its `thread.message.delta`.
+    def add(self, piece: str, kind: Kind = "text") -> tuple[Text, str]:
+        """Take a piece of what is said; returns the text that it is of, and how JSON writes it.
 
-        Written by hand: this is the one thing that happens for each token.
+        This is the one thing that happens for each token.
         """
-        is_first = not self._parts or self._parts[-1][0] != kind
-        if is_first:
+        if not self._parts or self._parts[-1][0] != kind:
+            self._told_as.append(self._deltas(len(self._parts), kind))
             self._parts.append((kind, []))
         self._parts[-1][1].append(piece)
-        index = len(self._parts) - 1
-        value = json.dumps(piece, ensure_ascii=False)
-        if kind == "text":
-            annotations = ',"annotations":[]' if is_first else ""
-            value = f'{{"value":{value}{annotations}}}'
-        return (
-            f'{{"id":"{self._message.id}","object":"thread.message.delta","delta":{{"content":'
-            f'[{{"index":{index},"type":"{kind}","{kind}":{value}}}]}}}}'
+        return self._told_as[-1], json.dumps(piece, ensure_ascii=False)[1:-1]
+
+    def whole(self, value: str, kind: Kind) -> str:
+        """Take a part of the message in one piece; returns the data of its one delta."""
+        text, piece = self.add(value, kind)
+        return text.data(piece, is_first=True)
+
+    def _deltas(self, index: int, kind: Kind) -> Text:
+        """How the pieces of a part are told: each as a `thread.message.delta`."""
+        start = (
+            f'{{"id":"{self._message.id}","object":"{DELTA}","delta":{{"content":'
+            f'[{{"index":{index},"type":"{kind}","{kind}":'
         )
+        end = "}]}}"
+        if kind == "refusal":
+            return Text(DELTA, f'{start}"', f'"{end}', f'"{end}')
+        return Text(DELTA, f'{start}{{"value":"', f'"}}{end}', f'","annotations":[]}}{end}')
 
     def message(self) -> Message:
         """The message as it stands now."""

@@ -163,7 +163,7 @@ class Recorder:
         self._tell_text(answer, piece, kind)
 
     def _tell_text(self, answer: Answer, piece: str, kind: Kind) -> None:
-        self._events.publish(self.run.id, "thread.message.delta", answer.add(piece, kind))
+        self._events.publish_piece(self.run.id, *answer.add(piece, kind))
         self._saves.soon("answer", lambda: self._keeping(answer), TEXT_IS_SAVED_WITHIN)
 
     async def _new_calls(self) -> Calls:

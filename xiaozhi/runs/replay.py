@@ -73,8 +73,8 @@ def _message(step: RunStep, message: Message) -> Iterator[tuple[str, str]]:
     telling = Answer(step, empty)
     for part in message.content:
         if part.type == "text" and part.text.value:
-            yield "thread.message.delta", telling.add(part.text.value)
+            yield "thread.message.delta", telling.whole(part.text.value, "text")
         elif part.type == "refusal":
-            yield "thread.message.delta", telling.add(part.refusal, "refusal")
+            yield "thread.message.delta", telling.whole(part.refusal, "refusal")
     if message.status != "in_progress":
         yield f"thread.message.{message.status}", written(message)

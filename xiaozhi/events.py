@@ -11,7 +11,7 @@ import asyncio
 import json
 import secrets
 from bisect import bisect_right
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Container
 from dataclasses import dataclass, field
 
 KEPT_AFTER_CLOSE = 60.0  # s
@@ -53,7 +53,8 @@ class _Topic:
         found: list[tuple[int, bytes]] = []
         while start < end:
             if isinstance(whole := self.told[start], bytes):
-                found.append((start, whole))
+                if whole:
+                    found.append((start, whole))
                 start += 1
             else:
                 text, pieces, is_first = self._pieces(start, end)
@@ -104,18 +105,14 @@ def frame(event: str, data: str) -> bytes:
     return f"event: {event}\ndata: {data}\n\n".encode(errors="replace")
 
 
+def error(message: str) -> str:
+    """The data of the event `error`: nothing more comes, and no end of the run (contract 9.1)."""
+    told = {"message": message, "type": "server_error", "param": None, "code": None}
+    return json.dumps({"error": told}, ensure_ascii=False)
+
+
 DONE = frame("done", "[DONE]")
-_BROKEN_OFF = json.dumps(
-    {
-        "error": {
-            "message": "The run went on elsewhere, or its end could not be saved. "
-            "Please read it again.",
-            "type": "server_error",
-            "param": None,
-            "code": None,
-        }
-    }
-)
+MOVED = "The run went on elsewhere, or its end could not be saved. Please read it again."
 
 
 class Events:
@@ -152,6 +149,12 @@ class Events:
         found.told.append(frame(event, data))
         found.wake()
 
+    def repeat(self, topic: str, number: int, event: str, data: str) -> None:
+        """Tell what has been told elsewhere under this number; what lies before came within it."""
+        found = self._topics[topic]
+        found.told.extend([b""] * (number - len(found.told)))
+        self.publish(topic, event, data)
+
     def publish_piece(self, topic: str, text: Text, piece: str) -> None:
         """Tell every listener how `text` goes on. `piece`: as it stands in JSON, without quotes.
 
@@ -179,12 +182,19 @@ class Events:
         loop = asyncio.get_running_loop()
         loop.call_later(KEPT_AFTER_CLOSE, self._forget, topic, found)
 
-    def break_off(self, topic: str) -> None:
-        """Nothing more can be told here. Listeners hear that they should read again, elsewhere."""
+    def moved_away(self, topic: str) -> None:
+        """Nothing more can be told here: listeners hear that they should read again."""
         if topic in self._topics:
-            self.publish(topic, "error", _BROKEN_OFF)
+            self.publish(topic, "error", error(MOVED))
             self.close(topic)
             self.forget(topic)
+
+    def break_off(self, message: str, *, keep: Container[str] = ()) -> None:
+        """All topics but those to `keep` end here, with an error: nothing more will come."""
+        for topic, found in self._topics.items():
+            if not found.closed and topic not in keep:
+                self.publish(topic, "error", error(message))
+                self.close(topic)
 
     def forget(self, topic: str) -> None:
         """Let go of what was told."""

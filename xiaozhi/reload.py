@@ -1,5 +1,6 @@
 """`--dev`: the server as a child process, started again whenever the code changes."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -24,7 +25,9 @@ def run_and_reload() -> int:
     observer = Observer()
     observer.schedule(_Changes(changed), str(CODE), recursive=True)
     observer.start()
-    child = subprocess.Popen(command)
+    # Nobody who changes the code waits for an answer to end.
+    environment = {"XIAOZHI_STOP_WITHIN": "0", **os.environ}
+    child = subprocess.Popen(command, env=environment)
     try:
         while True:
             changed.wait()
@@ -34,7 +37,7 @@ def run_and_reload() -> int:
             say("The code has changed: starting again…")
             child.terminate()
             child.wait()
-            child = subprocess.Popen(command)
+            child = subprocess.Popen(command, env=environment)
     except KeyboardInterrupt:
         # The child has got it too.
         return child.wait()

@@ -19,7 +19,7 @@ from xiaozhi.dispatch import Dispatcher, InProcess, Places
 from xiaozhi.errors import CannotStart
 from xiaozhi.events import Events
 from xiaozhi.ids import new_id
-from xiaozhi.runs import Admission, Runs
+from xiaozhi.runs import Admission, Runs, Stop
 from xiaozhi.settings import Settings
 from xiaozhi.store import SQLite, Store
 
@@ -100,17 +100,19 @@ async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) ->
     stack.push_async_callback(catalog.close)
     events = Events()
     dispatcher, mirrors = await _dispatcher(settings, opened, events, catalog, stack)
+    admission = Admission(opened, dispatcher)
     runs = Runs(
         opened,
         events,
         catalog,
         dispatcher,
-        Admission(opened, dispatcher),
+        admission,
         mirrors=mirrors,
         expires_after=settings.run_expires_after,
     )
     stack.push_async_callback(runs.close)
-    return Rooms(opened, events, catalog, runs, settings.messages_wait)
+    stop = Stop(runs, admission, dispatcher, events)
+    return Rooms(opened, events, catalog, runs, stop, settings.messages_wait)
 
 
 async def _database(settings: Settings) -> Store:

@@ -2,17 +2,21 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
 from xiaozhi import __version__
+from xiaozhi.runs import Stop
 from xiaozhi.server import KEY, create_server
 from xiaozhi.settings import Settings
 from xiaozhi.terminal import say
@@ -20,7 +24,8 @@ from xiaozhi.terminal import say
 # Bytes of a connection that lie unsent in the system's buffer, which would take 4 MB of them. Who
 # writes more waits: what a reader does not take is not there twice, and can still be joined.
 UNSENT = 64 * 1024
-CONNECTIONS_END_WITHIN = 3  # s, when the server is stopped
+LOOKS_EVERY = 0.05  # s, whether all connections have ended
+CONNECTIONS_END_WITHIN = 1  # s, once nothing more is written to them
 MODELS_ARE_KNOWN_WITHIN = 3.0  # s that the words at the start wait for an endpoint
 
 
@@ -39,17 +44,22 @@ def serve(settings: Settings, listening: socket.socket, gguf: Path | None, *, hi
         ws="websockets-sansio",
         access_log=False,
         log_config=None,
-        timeout_graceful_shutdown=CONNECTIONS_END_WITHIN,
+        # The last resort; see `_Server.shutdown`
+        timeout_graceful_shutdown=settings.stop_within + 3 * CONNECTIONS_END_WITHIN,
     )
 
     async def run() -> None:
         async with app.router.lifespan_context(app):
-            server = _Server(config)
+            server = _Server(config, app.state.rooms.stop, settings.stop_within)
             if hints:
                 server.once_listening = lambda: _tell(app, settings, port)
+                server.once_stopping = lambda: _tell_stop(settings)
             await server.serve(sockets=[listening])
 
     _run(run())
+    # The process ends now. Looking once more through all that it has loaded, for what nobody needs,
+    # would take the interpreter half a second.
+    gc.freeze()
 
 
 def keep_little_unsent(listening: socket.socket) -> None:
@@ -60,11 +70,40 @@ def keep_little_unsent(listening: socket.socket) -> None:
 
 class _Server(uvicorn.Server):
     once_listening: Callable[[], Awaitable[None]] | None = None
+    once_stopping: Callable[[], None] | None = None
+
+    def __init__(self, config: uvicorn.Config, stop: Stop, stop_within: float) -> None:
+        super().__init__(config)
+        self._stop = stop
+        self._stop_within = stop_within
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.once_listening:
             await self.once_listening()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            self.force_exit = True
+            self._stop.hurry()
+            return
+        self.should_exit = True
+        self._stop.begin()
+        if self.once_stopping and self._stop.under_way:
+            self.once_stopping()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, let those that are open come to their end, or end them."""
+        until = time.monotonic() + self._stop_within + CONNECTIONS_END_WITHIN
+        closing = asyncio.ensure_future(super().shutdown(sockets))
+        await self._stop.finish(self._stop_within)
+        while not closing.done() and time.monotonic() < until:
+            # A request that came in the last moment may have begun another one.
+            self._stop.end_streams()
+            await asyncio.wait([closing], timeout=LOOKS_EVERY)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await closing
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -82,6 +121,13 @@ class _Server(uvicorn.Server):
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
+
+
+def _tell_stop(settings: Settings) -> None:
+    say(
+        "Stopping: what is under way has {seconds} s to end. Ctrl+C once more stops at once.",
+        seconds=settings.stop_within,
+    )
 
 
 async def _tell(app: Starlette, settings: Settings, port: int) -> None:

@@ -109,6 +109,12 @@ class Settings(BaseSettings):
         description="runs that may wait; then creating one is answered with 429",
         json_schema_extra={"flag": False},
     )
+    stop_within: int = Field(
+        10,
+        ge=0,
+        description="seconds that runs and streams have to end when the server is stopped",
+        json_schema_extra={"flag": False},
+    )
     messages_wait: bool = Field(
         False,
         description="messages that are posted while a run is active wait for its end",

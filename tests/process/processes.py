@@ -82,14 +82,18 @@ class Process:
     def kill(self) -> None:
         """As if the power went: nothing of it gets another turn."""
         self._process.kill()
-        self._end()
+        self.end()
 
     def stop(self) -> int:
         """As a service manager does it; the exit status."""
-        self._process.send_signal(signal.SIGTERM)
-        return self._end()
+        self.ask_to_stop()
+        return self.end()
 
-    def _end(self) -> int:
+    def ask_to_stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    def end(self) -> int:
+        """Wait for it; the exit status."""
         status = self._process.wait(30)
         self._reader.join(10)
         return status

@@ -48,7 +48,7 @@ def test_a_run_goes_on_after_a_restart(
 ):
     model.script = [SLOW, Says("the whole answer"), Says("and more")]
     flags = ["--no-ui", "--model-url", model_server[1]]
-    with started(tmp_path, *flags) as server:
+    with started(tmp_path, *flags, XIAOZHI_STOP_WITHIN="0") as server:
         client = server.client()
         run = say(client, "hello")
         wait_for_words(client, run)
@@ -77,7 +77,7 @@ def test_a_stop_saves_every_word_that_was_said(
     """Even the words of the last second. They stay until the answer begins anew."""
     model.script = [SLOW, Says("anew", think=3.0)]
     flags = ["--no-ui", "--model-url", model_server[1]]
-    with started(tmp_path, *flags) as server:
+    with started(tmp_path, *flags, XIAOZHI_STOP_WITHIN="0") as server:
         client = server.client()
         run = say(client, "hello")
         wait_for_words(client, run)

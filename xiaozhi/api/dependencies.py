@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Query, Request
 
 from xiaozhi.chat_models import Catalog
 from xiaozhi.events import Events
-from xiaozhi.runs import Runs
+from xiaozhi.runs import Runs, Stop
 from xiaozhi.store import PageWanted, Store
 
 Included = Literal["step_details.tool_calls[*].file_search.results[*].content"]
@@ -24,6 +24,7 @@ class Rooms:
     events: Events
     catalog: Catalog
     runs: Runs
+    stop: Stop
     messages_wait: bool = False
 
 

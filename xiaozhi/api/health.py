@@ -17,6 +17,9 @@ def health(rooms: Callable[[], Rooms]) -> list[Route]:
         return JSONResponse({"status": "ok"})
 
     async def ready(_request: Request) -> JSONResponse:
+        if rooms().stop.has_begun:
+            # A balancer sends nothing more here.
+            return JSONResponse({"status": "stopping"}, 503)
         checks = {"database": rooms().store.check, "model": rooms().catalog.check}
         found: dict[str, str] = {}
         for name, check in checks.items():

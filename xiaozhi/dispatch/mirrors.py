@@ -107,8 +107,9 @@ class Mirrors:
         # Though nothing may have happened yet: it has been found
         await self._presence.tell("told", ask, edition, "0", to=peer)
         async with aclosing(self._events.listen(run_id, whole=True)) as batches:
-            async for _, frames in batches:
-                for piece in pieces(b"".join(frames)):
+            async for frames in batches:
+                numbered = b"".join(b"id: %d\n%s" % one for one in frames)
+                for piece in pieces(numbered):
                     number += 1
                     about = (ask, edition, str(number))
                     await self._presence.tell("told", *about, text=piece, to=peer)
@@ -129,9 +130,8 @@ class Mirrors:
             return self._moved(run_id)
         *frames, mirror.half = (mirror.half + text).split("\n\n")
         for frame in frames:
-            head, data = frame.split("\n", 1)
-            event = head.removeprefix("event: ")
-            self._events.publish(run_id, event, data.removeprefix("data: "))
+            id, event, data = (line.split(": ", 1)[1] for line in frame.split("\n", 2))
+            self._events.repeat(run_id, int(id), event, data)
             if event == STOPS:
                 self._events.stop(run_id)
 
@@ -158,7 +158,7 @@ class Mirrors:
             return
         if mirror := self._mirrors.pop(run_id, None):
             mirror.answered.set()
-        self._events.break_off(run_id)
+        self._events.moved_away(run_id)
 
     def _missed(self) -> None:
         """Messages may have been lost, in both directions."""

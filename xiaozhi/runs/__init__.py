@@ -2,5 +2,6 @@
 
 from xiaozhi.runs.admission import Admission
 from xiaozhi.runs.runs import Runs
+from xiaozhi.runs.stop import Stop
 
-__all__ = ["Admission", "Runs"]
+__all__ = ["Admission", "Runs", "Stop"]

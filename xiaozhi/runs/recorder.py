@@ -149,7 +149,7 @@ class Recorder:
 
     def gave_up(self) -> None:
         """The end is not ours to write, or could not be written: listeners must not wait for it."""
-        self._events.break_off(self.run.id)
+        self._events.moved_away(self.run.id)
 
     async def _new_answer(self, piece: str, kind: Kind) -> None:
         answer = Answer.new(self.run, len(self.steps), now())
@@ -306,6 +306,6 @@ async def _to_its_end(doing: Coroutine[Any, Any, Value]) -> Value:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
-        if error := task.exception():
-            log.warning("interrupted, and then: %s", error)
+        if failure := task.exception():
+            log.warning("interrupted, and then: %s", failure)
         raise

@@ -10,7 +10,7 @@ One row for each message with words; and one for each thread with a title or met
 are those of its title and a mark for each pair. Rows go with what they are about, by foreign key.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 
 from sqlalchemy import (
@@ -136,13 +136,10 @@ def has_metadata(key: str, value: str) -> ColumnElement[bool]:
 def cut_up(text: str, metadata: Mapping[str, str] | None = None) -> dict[str, object]:
     """The columns `folded` and `grams`; nothing where there is nothing to be found."""
     words = folded(text).translate(_KEPT).split()
-    found = {beginning for word in words for gram in grams(word) for beginning in _beginnings(gram)}
+    whole = {gram for word in words for gram in grams(word)}
+    found = {gram[:end] for gram in whole for end in (1, 2, 3)}
     found.update(_mark(key, value) for key, value in (metadata or {}).items())
-    return {"folded": " ".join(words), "grams": sorted(found)} if found else {}
-
-
-def _beginnings(gram: str) -> Iterable[str]:
-    return (gram[:end] for end in range(1, len(gram) + 1))
+    return {"folded": " ".join(words), "grams": list(found)} if found else {}
 
 
 def _mark(key: str, value: str) -> str:

@@ -5,11 +5,15 @@ Its index is written in the transaction of the row that it is about, by `message
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Subquery
+from sqlalchemy import ColumnElement, Connection, Select
 
 from xiaozhi.store import search_postgres, search_sqlite
+
+# Selections of the table of threads, of whichever three columns
+Threads = Select[Any, Any, Any]
+ThreadsWithHits = Select[Any, Any, Any, Any]
 
 
 class Search(Protocol):
@@ -37,11 +41,15 @@ class Search(Protocol):
         """With all its messages, before their own rows go."""
         ...
 
-    def hits(self, word: str) -> Subquery:
-        """Where `word` (folded, without spaces) is found: a row for each thread.
+    def with_hits(self, threads: Threads, word: str) -> ThreadsWithHits:
+        """Those of the selected threads in which `word` (folded, without spaces) is found.
 
-        `thread`: its seq; `message`: the seq of the first that says it, 0 for the title.
+        One column more, `message`: the seq of the first message that says it, 0 for the title.
         """
+        ...
+
+    def has_word(self, word: str) -> ColumnElement[bool]:
+        """Whether it is found in a thread."""
         ...
 
     def has_metadata(self, key: str, value: str) -> ColumnElement[bool]:

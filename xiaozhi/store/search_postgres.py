@@ -12,6 +12,7 @@ are those of its title and a mark for each pair. Rows go with what they are abou
 
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
-    Subquery,
+    Select,
     Table,
     Text,
     bindparam,
@@ -30,6 +31,7 @@ from sqlalchemy import (
     insert,
     null,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -52,7 +54,8 @@ search = Table(
     Column("folded", Text(collation="C"), nullable=False),
     # Compared byte by byte, whatever the database's locale
     Column("grams", ARRAY(Text(collation="C")), nullable=False),
-    Index("search_of_thread", "thread"),
+    # In the order in which a thread's first hit is looked for
+    Index("search_of_thread", "thread", text("message NULLS FIRST")),
     Index("search_of_message", "message"),
     # What is new waits in a list that every search reads, too: a short one (kB), since whoever
     # makes it too long has to put all of it in its place.
@@ -117,15 +120,30 @@ def remove_thread(connection: Connection, thread_id: str) -> None:
     """With all its messages. The foreign keys see to it when its own row goes."""
 
 
-def hits(word: str) -> Subquery:
-    """Where `word` (folded) is found. `thread`: a seq; `message`: the first one's, 0: the title."""
+def with_hits(threads: Select[Any, Any, Any], word: str) -> Select[Any, Any, Any, Any]:
+    """With the column `message`: the first one's seq, 0 for the title.
+
+    Where nearly every thread has the word, Postgres goes through the threads in their order and
+    looks into each until the page is full; otherwise it takes them from the index of grams.
+    """
+    first = (
+        select(func.coalesce(_row.message, 0))
+        .where(_row.thread == _thread.seq, _says(word))
+        .order_by(_row.message.nulls_first())
+        .limit(1)
+    )
+    return threads.add_columns(first.scalar_subquery().label("message")).where(has_word(word))
+
+
+def has_word(word: str) -> ColumnElement[bool]:
+    return _thread.seq.in_(select(_row.thread).where(_says(word)))
+
+
+def _says(word: str) -> ColumnElement[bool]:
     word = word.translate(_KEPT)
     wanted = covering(word)
     found = _row.grams.contains(wanted)
-    if len(wanted) > 1:
-        found &= func.strpos(_row.folded, word) > 0
-    first = func.min(func.coalesce(_row.message, 0)).label("message")
-    return select(_row.thread, first).where(found).group_by(_row.thread).subquery()
+    return found if len(wanted) == 1 else found & (func.strpos(_row.folded, word) > 0)
 
 
 def has_metadata(key: str, value: str) -> ColumnElement[bool]:

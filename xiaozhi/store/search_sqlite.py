@@ -9,11 +9,13 @@ look at another table.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    Select,
     Subquery,
     bindparam,
     column,
@@ -93,8 +95,17 @@ def remove_thread(connection: Connection, thread_id: str) -> None:
     connection.execute(_REMOVE_THREAD, {"thread": thread_id})
 
 
-def hits(word: str) -> Subquery:
-    """Where `word` (folded) is found. `thread`: a seq; `message`: the first one's, 0: the title."""
+def with_hits(threads: Select[Any, Any, Any], word: str) -> Select[Any, Any, Any, Any]:
+    """With the column `message`: the first one's seq, 0 for the title."""
+    found = _hits(word)
+    return threads.add_columns(found.c.message).join(found, found.c.thread == _thread.seq)
+
+
+def has_word(word: str) -> ColumnElement[bool]:
+    return _thread.seq.in_(select(_hits(word).c.thread))
+
+
+def _hits(word: str) -> Subquery:
     thread = _search.c.rowid.bitwise_rshift(_shift).label("thread")
     first = func.min(_search.c.rowid).bitwise_and(_message_mask)
     found = _search.c.search.bool_op("MATCH")(phrase(word))

@@ -79,14 +79,12 @@ def _place_of(connection: Connection, id: str | None) -> tuple[int, int] | None:
 def _matching(connection: Connection, wanted: ThreadsWanted) -> Select[Any, Any, Any, Any]:
     """Rows of (id, body, last_activity_at, message): the seq of the first hit, 0 for the title."""
     search = search_on(connection)
-    statement: Select[Any, Any, Any, Any]
+    rows = select(_row.id, _row.body, _row.last_activity_at)
     if wanted.words:
-        first, *others = map(search.hits, wanted.words)
-        statement = select(_row.id, _row.body, _row.last_activity_at, first.c.message)
-        statement = statement.join(first, first.c.thread == _row.seq)
-        statement = statement.where(*(_row.seq.in_(select(hit.c.thread)) for hit in others))
+        first, *others = wanted.words
+        statement = search.with_hits(rows, first).where(*map(search.has_word, others))
     else:
-        statement = select(_row.id, _row.body, _row.last_activity_at, null().label("message"))
+        statement = rows.add_columns(null().label("message"))
     return statement.where(*(search.has_metadata(key, value) for key, value in wanted.metadata))
 
 

@@ -72,7 +72,7 @@ def _index_on_postgres(connection: sa.Connection) -> None:
         sa.Column("folded", sa.Text(collation="C"), nullable=False),
         sa.Column("grams", sa.ARRAY(sa.Text(collation="C")), nullable=False),
     )
-    op.create_index("search_of_thread", "search", ["thread"])
+    op.create_index("search_of_thread", "search", ["thread", sa.text("message NULLS FIRST")])
     op.create_index("search_of_message", "search", ["message"])
     for texts in _texts(connection):
         cut = [(text, search_postgres.cut_up(text.words, text.metadata)) for text in texts]

@@ -6,6 +6,9 @@ each word 20 times. Expected: p95 under 50 ms.
 
 2026-11-24, 2 very busy cores, Python 3.11, SQLite 3.40.1: 389 MB; of one character median 9.6 ms,
 p95 20.3 ms; of two 2.2 and 9.5; of eight 1.0 and 1.8; all together 1.8 and 13.3, max 110 ms.
+2026-11-25, Postgres 15, the 2 cores shared with four other programs (load 9): 426 MB; of one
+character median 10.3 ms, p95 52.3 ms; of two 8.8 and 42; of eight 4.3 and 10; all together 6.8 and
+43, max 320 ms.
 """
 
 import argparse

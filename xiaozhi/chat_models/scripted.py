@@ -11,7 +11,7 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -98,9 +98,13 @@ class Hangs:
 
 Line = Says | Calls | Refuses | Fails | Hangs
 
+# What is answered to a request's body: for many conversations at once, of which nobody knows the
+# order
+Reply = Callable[[Mapping[str, Any]], Line]
+
 
 class Scripted:
-    """`script`: one line an answer, in order; after the last one `otherwise`.
+    """`script`: one line an answer, in order; after the last one `otherwise`, or what it replies.
 
     `requests`: the bodies that were asked, in order.
     """
@@ -109,7 +113,7 @@ class Scripted:
         self,
         script: Sequence[Line] = (),
         *,
-        otherwise: Line = Says("All right."),  # because Says is frozen
+        otherwise: Line | Reply = Says("All right."),  # because Says is frozen
         models: Sequence[str] = ("scripted",),
         window: int | None = None,
     ) -> None:
@@ -146,11 +150,16 @@ class Scripted:
         ]
         return JSONResponse({"object": "list", "data": entries})
 
+    def _line(self, body: Mapping[str, Any]) -> Line:
+        if self.script:
+            return self.script.pop(0)
+        return self.otherwise(body) if callable(self.otherwise) else self.otherwise
+
     async def _answer(self, request: Request) -> Response:
         body = json.loads(await request.body())
         self.requests.append(body)
         self.api_keys.add(request.headers.get("authorization"))
-        line = self.script.pop(0) if self.script else self.otherwise
+        line = self._line(body)
         match line:
             case Fails():
                 error = {"message": line.message, "type": "error", "param": None, "code": line.code}

@@ -112,20 +112,22 @@ def add_message(
 def repeated_message(
     connection: Connection, thread_id: str, request: CreateMessage, at: int
 ) -> str | None:
-    """The JSON of the newest message that a client posted, if it is this one and just made.
+    """The JSON of the newest message, if a client posted it, and it is this one and just made.
 
-    Raises NotFound without the thread.
+    The same words behind an answer are said again: that client has heard of the first ones. Raises
+    NotFound without the thread.
     """
     # The first try may be under way still.
     run_rows.hold_thread(connection, thread_id)
     body = waiting_rows.newest(connection, thread_id)
-    body = body or message_rows.newest_of_clients(connection, thread_id)
+    body = body or message_rows.newest(connection, thread_id)
     if body is None:
         return None
     kept, same = json.loads(body), json.loads(written(new_message(thread_id, request, at)))
     if at - kept["created_at"] >= REPEATED_WITHIN:
         return None
-    return body if all(kept[key] == same[key] for key in SENT_BY_CLIENTS) else None
+    is_same = all(kept[key] == same[key] for key in SENT_BY_CLIENTS)
+    return body if is_same and kept["run_id"] is None else None
 
 
 def message_body(connection: Connection, thread_id: str, message_id: str) -> str:

@@ -42,6 +42,34 @@ def test_a_run_that_is_asked_for_again_is_the_same(
     ended(client, other)
 
 
+def test_a_run_is_not_taken_for_the_one_before(client: OpenAI, thread: Thread):
+    """Its first attempt met a server that was down: what was said since wants its own answer."""
+    assistant = client.beta.assistants.create(model="scripted")
+    runs: Any = client.beta.threads.runs
+    request: Any = {"thread_id": thread.id, "assistant_id": assistant.id}
+    first = ended(client, runs.create(**request))
+    client.beta.threads.messages.create(thread.id, role="user", content="And now?")
+    second = ended(client, runs.create(**request, extra_headers=RETRY))
+    assert second.id != first.id
+    assert [message.run_id for message in client.beta.threads.messages.list(thread.id)][:3] == [
+        second.id,
+        None,
+        first.id,
+    ]
+
+
+def test_a_message_is_not_taken_for_the_one_before_the_answer(
+    client: OpenAI, assistant: Assistant, thread: Thread
+):
+    messages = client.beta.threads.messages
+    first = messages.create(thread.id, role="user", content="go on")
+    same = messages.create(thread.id, role="user", content="go on", extra_headers=RETRY)
+    assert same.id == first.id
+    ended(client, client.beta.threads.runs.create(thread.id, assistant_id=assistant.id))
+    again = messages.create(thread.id, role="user", content="go on", extra_headers=RETRY)
+    assert again.id != first.id
+
+
 def test_outputs_that_are_sent_again_are_taken_once(
     client: OpenAI, model: Scripted, thread: Thread
 ):

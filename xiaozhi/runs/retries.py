@@ -12,8 +12,8 @@ from openai.types.beta.threads.runs import RunStep
 from xiaozhi import store
 from xiaozhi.requests import CreateMessage, ToolOutput
 from xiaozhi.runs.calls import calls_of
-from xiaozhi.runs.lifecycle import NEW
-from xiaozhi.store import Connection, PageWanted, changed
+from xiaozhi.runs.lifecycle import ENDED, NEW
+from xiaozhi.store import Connection, PageWanted, changed, message_rows
 from xiaozhi.threads import REPEATED_WITHIN, new_message
 
 # What the same request may have made of two runs: when they were made, and what became of them
@@ -29,7 +29,7 @@ def existing_run(
         run = Run.model_validate_json(body)
         is_young = at - run.created_at < REPEATED_WITHIN
         if is_young and changed(run, _VARIES) == changed(wanted, _VARIES):
-            return run if _were_added(connection, run, additional) else None
+            return run if _is_answered(connection, run, additional) else None
     return None
 
 
@@ -40,10 +40,21 @@ def is_answered_by(step: RunStep, outputs: Sequence[ToolOutput]) -> bool:
     return bool(calls) and {call.id: call.function.output for call in calls} == said
 
 
+def _is_answered(connection: Connection, run: Run, additional: Sequence[CreateMessage]) -> bool:
+    """Whether what the request wants answered is what `run` answers, and nothing that came since.
+
+    A client that says something behind an ended run has heard of that run, and wants another.
+    """
+    if additional:
+        return _were_added(connection, run, additional)
+    if run.status not in ENDED:
+        return True
+    newest = message_rows.newest(connection, run.thread_id)
+    return newest is not None and Message.model_validate_json(newest).run_id == run.id
+
+
 def _were_added(connection: Connection, run: Run, wanted: Sequence[CreateMessage]) -> bool:
     """Whether the messages before the run's own end with the `wanted` ones."""
-    if not wanted:
-        return True
     page = store.messages.page(
         connection, PageWanted(limit=100, order="desc"), thread_id=run.thread_id
     )

@@ -30,9 +30,9 @@ _BODIES = select(_row.body).where(_THREADS, _row.seq >= bindparam("since")).orde
 _FIRST = (
     select(_row.body).where(_row.thread_id == bindparam("thread")).order_by(_row.seq).limit(FEW + 1)
 )
-_NEWEST_OF_CLIENTS = (
+_NEWEST = (
     select(_row.body)
-    .where(_row.thread_id == bindparam("thread"), _row.run_id.is_(None))
+    .where(_row.thread_id == bindparam("thread"))
     .order_by(_row.seq.desc())
     .limit(1)
 )
@@ -67,9 +67,9 @@ def delete(connection: Connection, message_id: str, thread_id: str) -> None:
     messages.delete(connection, message_id)
 
 
-def newest_of_clients(connection: Connection, thread_id: str) -> str | None:
-    """The JSON of the newest message that no run made."""
-    return connection.execute(_NEWEST_OF_CLIENTS, {"thread": thread_id}).scalar()
+def newest(connection: Connection, thread_id: str) -> str | None:
+    """The JSON of the newest message, whoever made it."""
+    return connection.execute(_NEWEST, {"thread": thread_id}).scalar()
 
 
 def drop(connection: Connection, message_id: str) -> None:

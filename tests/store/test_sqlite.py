@@ -121,6 +121,19 @@ def test_a_read_sees_one_moment(tmp_path: Path):
     run(story, tmp_path)
 
 
+def test_a_check_writes_something(tmp_path: Path):
+    """A full disk is found out by nothing else."""
+
+    async def story(database: SQLite) -> None:
+        wal = tmp_path / "x.db-wal"
+        await database.check()
+        size = wal.stat().st_size
+        await database.check()
+        assert wal.stat().st_size > size
+
+    run(story, tmp_path)
+
+
 def test_a_database_that_cannot_be_written_says_so_and_recovers(tmp_path: Path):
     async def story(database: SQLite) -> None:
         def full(connection: Connection) -> None:

@@ -25,6 +25,7 @@ from xiaozhi.store import schema
 from xiaozhi.store.store import Result, Work
 
 READERS = 4  # threads
+_TOUCH_SCHEMA = text("UPDATE alembic_version SET version_num = version_num")
 GROUP = 256  # units of work in one commit, at most
 
 
@@ -76,7 +77,8 @@ class SQLite:
         return await unit.answer
 
     async def check(self) -> None:
-        await self.write(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        # A transaction that changes nothing succeeds on a full disk too.
+        await self.write(lambda connection: connection.execute(_TOUCH_SCHEMA))
 
     async def close(self) -> None:
         self._units.put(None)
@@ -90,12 +92,15 @@ class SQLite:
         self._lock.release()
 
     def _read(self, work: Work[Result]) -> Result:
-        connection: Connection | None = getattr(self._mine, "connection", None)
-        if connection is None:
-            connection = self._mine.connection = self._reading.connect()
-            self._connections.append(connection)
-        with connection.begin():
-            return work(connection)
+        try:
+            connection: Connection | None = getattr(self._mine, "connection", None)
+            if connection is None:
+                connection = self._mine.connection = self._reading.connect()
+                self._connections.append(connection)
+            with connection.begin():
+                return work(connection)
+        except OperationalError as error:
+            raise Unavailable(f"The database cannot be read: {error.orig}.") from error
 
     def _write_all(self) -> None:
         with self._engine.connect() as connection:

@@ -148,8 +148,13 @@ class Recorder:
         self._events.close(self.run.id)
 
     def gave_up(self) -> None:
-        """The end is not ours to write, or could not be written: listeners must not wait for it."""
+        """The end is not ours to write, or cannot be written yet: listeners must not wait for it.
+
+        From now on nothing is told; whoever wants to know reads the rows.
+        """
         self._events.moved_away(self.run.id)
+        self._events = Events()
+        self._events.open(self.run.id)
 
     async def _new_answer(self, piece: str, kind: Kind) -> None:
         answer = Answer.new(self.run, len(self.steps), now())

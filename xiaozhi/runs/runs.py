@@ -24,6 +24,7 @@ from xiaozhi.runs.expiry import Expiry
 from xiaozhi.runs.lifecycle import moved
 from xiaozhi.runs.new_run import EXPIRES_AFTER, new_run
 from xiaozhi.runs.outcome import ActionRequired, Outcome, failed
+from xiaozhi.runs.patience import until_available
 from xiaozhi.runs.recorder import Recorder, TakenOver, created
 from xiaozhi.runs.retries import existing_run, is_answered_by
 from xiaozhi.runs.telling import Telling
@@ -40,9 +41,6 @@ from xiaozhi.store import (
 
 if TYPE_CHECKING:  # one process alone needs nothing of what it imports
     from xiaozhi.dispatch.mirrors import Mirrors
-
-# s between attempts to write a run's end while the database cannot be written
-PAUSES = (0.1, 0.5, 2.0, 10.0, 30.0)
 
 log = logging.getLogger(__name__)
 
@@ -294,13 +292,17 @@ class Runs:
         except ModelFailed as error:
             log.warning("run %s failed: %s", run.id, error)
             return failed(error.last_error, error.message)
+        except Unavailable as error:
+            log.error("run %s failed: %s", run.id, error)
+            return failed("server_error", error.message)
         except Exception:
             log.exception("run %s failed", run.id)
             return failed("server_error", "The server had an error while processing the run.")
 
     async def _adopt(self, recorder: Recorder) -> None:
         run = recorder.run
-        recorder.adopt(*await self.telling.done(run.id))
+        what = f"run {run.id} cannot be read"
+        recorder.adopt(*await until_available(what, lambda: self.telling.done(run.id)))
         await self.telling.adopted(run, recorder.steps, recorder.own)
 
     def _ended(self, run: Run, steps: Sequence[RunStep]) -> None:
@@ -315,40 +317,34 @@ class Runs:
                 return None
             return waiting.end(connection, run, Outcome("expired"), now())
 
-        for pause in (*PAUSES, None):
-            try:
-                ended = await self._store.write(work)
-            except NotFound:
-                return
-            except Unavailable as error:
-                log.error("run %s: that it has expired cannot be written: %s", run_id, error)
-                if pause is not None:
-                    await asyncio.sleep(pause)
-            else:
-                if ended is not None:
-                    self._ended(*ended)
-                return
+        what = f"run {run_id}: that it has expired cannot be written"
+        try:
+            ended = await until_available(what, lambda: self._store.write(work))
+        except NotFound:
+            return
+        if ended is not None:
+            self._ended(*ended)
 
     async def _end(self, recorder: Recorder, outcome: Outcome | ActionRequired) -> None:
-        """Write the end, again and again within bounds: a run must not stay as if it went on.
+        """Write the end, however long that takes: a run must not stay as if it went on.
 
         Raises TakenOver.
         """
-        for pause in (*PAUSES, None):
-            try:
-                if isinstance(outcome, ActionRequired):
-                    return await recorder.action_required(outcome)
-                return await recorder.ended(outcome)
-            except Unavailable as error:
-                log.error("run %s: its end cannot be written: %s", recorder.run.id, error)
-                if pause is not None:
-                    await asyncio.sleep(pause)
-        recorder.gave_up()
+
+        async def write() -> None:
+            if isinstance(outcome, ActionRequired):
+                await recorder.action_required(outcome)
+            else:
+                await recorder.ended(outcome)
+
+        what = f"run {recorder.run.id}: its end cannot be written"
+        await until_available(what, write, takes_long=recorder.gave_up)
 
     async def _settle(self, recorder: Recorder) -> None:
         """The run's row does not say what we thought: do as it says."""
+        what = f"run {recorder.run.id} cannot be read"
         try:
-            run = await self._held(recorder)
+            run = await until_available(what, lambda: self._held(recorder))
         except NotFound:
             return recorder.deleted()
         if run is None or run.status != "cancelling":
@@ -361,6 +357,9 @@ class Runs:
             run = await self._held(recorder)
         except NotFound:
             return False
+        except Unavailable:
+            # Then nobody can have cancelled it.
+            return True
         return run is not None and run.status in ("queued", "in_progress")
 
     async def _held(self, recorder: Recorder) -> Run | None:

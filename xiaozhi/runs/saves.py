@@ -5,10 +5,13 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from xiaozhi.errors import XiaozhiError
+from xiaozhi.errors import Unavailable, XiaozhiError
 from xiaozhi.store import Connection, Store, Work
 
 Value = TypeVar("Value")
+Makers = dict[str, Callable[[], Work[None]]]  # by what is written
+
+AGAIN_WITHIN = 1.0  # s until what could not be written is tried again
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +21,8 @@ class Saves:
         """`name`: for the log."""
         self._store = store
         self._name = name
-        self._waiting: dict[str, Callable[[], Work[None]]] = {}
+        self._waiting: Makers = {}
+        self._dropped: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -27,9 +31,13 @@ class Saves:
 
         What waits already goes on waiting.
         """
+        self._dropped.discard(what)
         if what in self._waiting:
             return
         self._waiting[what] = work
+        self._write_within(within)
+
+    def _write_within(self, within: float) -> None:
         if self._timer is not None:
             if self._timer.when() <= asyncio.get_running_loop().time() + within:
                 return
@@ -39,33 +47,52 @@ class Saves:
     def drop(self, what: str) -> None:
         """It need not be written any more."""
         self._waiting.pop(what, None)
+        self._dropped.add(what)
 
     async def now(self, work: Work[Value]) -> Value:
-        """Write everything that waits, then `work`, in one transaction. Raises what they raise."""
-        waiting = self._taken()
-        if self._writing is not None:
+        """Write everything that waits, then `work`, in one transaction. Raises what they raise.
+
+        After Unavailable nothing is written, and everything waits as before.
+        """
+        while self._writing is not None and not self._writing.done():
             await asyncio.wait([self._writing])
+        taken = self._taken()
+        earlier = [make() for make in taken.values()]
 
         def all_of_it(connection: Connection) -> Value:
-            for earlier in waiting:
-                earlier(connection)
+            for each in earlier:
+                each(connection)
             return work(connection)
 
-        return await self._store.write(all_of_it)
+        try:
+            return await self._store.write(all_of_it)
+        except Unavailable:
+            self._put_back(taken)
+            raise
 
-    def _taken(self) -> list[Work[None]]:
-        waiting = [work() for work in self._waiting.values()]
-        self._waiting.clear()
+    def _taken(self) -> Makers:
+        taken, self._waiting = self._waiting, {}
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        return waiting
+        return taken
+
+    def _put_back(self, taken: Makers) -> None:
+        """Without it a run's row would say for ever that it is queued, say."""
+        for what, make in taken.items():
+            if what not in self._dropped:
+                self._waiting.setdefault(what, make)
 
     def _write_waiting(self) -> None:
+        self._timer = None
         if self._waiting:
-            self._writing = asyncio.ensure_future(self._write(self._taken(), self._writing))
+            taken = self._taken()
+            works = [make() for make in taken.values()]
+            self._writing = asyncio.ensure_future(self._write(taken, works, self._writing))
 
-    async def _write(self, works: list[Work[None]], earlier: asyncio.Task[None] | None) -> None:
+    async def _write(
+        self, taken: Makers, works: list[Work[None]], earlier: asyncio.Task[None] | None
+    ) -> None:
         def all_of_it(connection: Connection) -> None:
             for work in works:
                 work(connection)
@@ -74,6 +101,11 @@ class Saves:
             await asyncio.wait([earlier])
         try:
             await self._store.write(all_of_it)
+        except Unavailable as error:
+            log.warning("%s: not saved yet: %s", self._name, error)
+            self._put_back(taken)
+            if self._waiting:
+                self._write_within(AGAIN_WITHIN)
         except XiaozhiError as error:
             # The next write that somebody waits for meets the same, and ends the segment.
             log.warning("%s: not saved yet: %s", self._name, error)

@@ -15,7 +15,10 @@ Work = Callable[[Connection], Result]
 
 class Store(Protocol):
     async def read(self, work: Work[Result]) -> Result:
-        """Run `work` on one consistent view of what is committed."""
+        """Run `work` on one consistent view of what is committed.
+
+        Raises Unavailable where the database cannot be read now.
+        """
         ...
 
     async def write(self, work: Work[Result]) -> Result:

@@ -1,0 +1,1 @@
+"""What must hold whatever dies, fills up or jumps, while many clients talk to the server."""

@@ -1,5 +1,6 @@
 """What the clients of a load were told: the server must stand by it, whatever happened since."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 ENDED = ("completed", "failed", "cancelled", "expired", "incomplete")
@@ -52,10 +53,10 @@ class ToldThread:
 
 @dataclass
 class Journal:
-    """`may_fail`: a run may have failed, with an error that says why."""
+    """`may_end`: statuses with which runs may end that nobody cancels."""
 
     assistant_id: str = ""
-    may_fail: bool = False
+    may_end: Collection[str] = ("completed",)
     threads: list[ToldThread] = field(default_factory=list[ToldThread])
 
     @property

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 from openai import APIError, AsyncOpenAI, BadRequestError
@@ -23,10 +23,15 @@ class Load:
     """Runs until `stopping` is set; then each conversation ends with the turn that it is in."""
 
     def __init__(
-        self, addresses: Sequence[str], *, clients: int, seed: str, may_fail: bool = False
+        self,
+        addresses: Sequence[str],
+        *,
+        clients: int,
+        seed: str,
+        may_end: Collection[str] = ("completed",),
     ) -> None:
-        """`may_fail`: runs, with an error that says why."""
-        self.journal = Journal(may_fail=may_fail)
+        """`may_end`: statuses with which runs may end that nobody cancels."""
+        self.journal = Journal(may_end=may_end)
         self.stopping = False
         self._addresses = addresses
         self._clients = clients

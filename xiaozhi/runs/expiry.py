@@ -1,10 +1,17 @@
-"""When runs that wait for their client expire: one timer each, since nobody executes them."""
+"""When runs that wait for their client expire: one timer each, since nobody executes them.
+
+A clock that is set back must not keep a run, and with it its thread, for longer than it was given;
+one that jumps ahead, as after a sleep, ends it soon. So the timer looks at both: the time that has
+passed, and the clock.
+"""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
 Expire = Callable[[str, str], Awaitable[None]]  # of (thread id, run id)
+
+LOOKS_EVERY = 5.0  # s between looks at the clock
 
 
 class Expiry:
@@ -15,16 +22,21 @@ class Expiry:
 
     def set(self, thread_id: str, run_id: str, at: int) -> None:
         """The run ends at `at`, Unix seconds, if nothing comes before."""
+        self.forget(run_id)
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + at - time.time()
 
-        def expire() -> None:
+        def look() -> None:
+            left = min(ends - loop.time(), at - time.time())
+            if left > 0:
+                self._timers[run_id] = loop.call_later(min(left, LOOKS_EVERY), look)
+                return
             del self._timers[run_id]
             task = asyncio.ensure_future(self._expire(thread_id, run_id))
             self._expiring.add(task)
             task.add_done_callback(self._expiring.discard)
 
-        self.forget(run_id)
-        later = max(0.0, at - time.time())
-        self._timers[run_id] = asyncio.get_running_loop().call_later(later, expire)
+        self._timers[run_id] = loop.call_later(0, look)
 
     def forget(self, run_id: str) -> None:
         """It waits no more."""

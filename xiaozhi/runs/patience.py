@@ -7,7 +7,7 @@ given up would hold its thread for ever.
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from xiaozhi.errors import Unavailable
@@ -24,18 +24,19 @@ async def until_available(
     doing: Callable[[], Awaitable[Value]],
     *,
     takes_long: Callable[[], None] = lambda: None,
+    pauses: Sequence[float] = PAUSES,
 ) -> Value:
     """What `doing` returns, once it does not raise Unavailable. It may be done again.
 
-    `what`: cannot be done, for the log. `takes_long`: called once, after each pause was made.
+    `what`: cannot be done, for the log. `takes_long`: called once, when each pause has been made.
     """
-    pauses = itertools.chain(PAUSES, itertools.repeat(PAUSES[-1]))
-    for attempt, pause in enumerate(pauses):
+    ever = itertools.chain(pauses, itertools.repeat(pauses[-1]))
+    for attempt, pause in enumerate(ever):
         try:
             return await doing()
         except Unavailable as error:
             log.error("%s: %s", what, error)
-            if attempt == len(PAUSES):
+            if attempt == len(pauses):
                 takes_long()
             await asyncio.sleep(pause)
     raise AssertionError("the pauses have no end")

@@ -35,18 +35,18 @@ class Killable(Protocol):
         ...
 
     def kill(self) -> None:
-        """As if the power went. Returns when it is dead."""
+        """As if the power went, for it or for one of it. Returns when that is dead."""
         ...
 
     def left(self) -> AbstractContextManager[Connection]:
-        """The database as it is, while nothing of ours is at work."""
+        """The database as it is now: one consistent view, nothing done to it."""
         ...
 
 
 class OneServer:
     """One process on SQLite. `said`: what it has written to its log.
 
-    It is forked from a process that has imported everything already: a start takes 0.3 s instead of
+    It is forked from a process that has imported everything already: a start takes 0.2 s instead of
     2.5, so that it can be killed a hundred times in the time that a person waits for a test.
     """
 
@@ -97,13 +97,24 @@ class OneServer:
 
     @contextmanager
     def left(self) -> Generator[Connection]:
-        """Of a copy: who opens the files themselves does the next start's work for it."""
+        """Of the dead, a copy: who opens its files does the next start's work for it."""
+        if self._process is not None and self._process.is_alive():
+            with _opened(self._data) as connection:
+                yield connection
+            return
         with tempfile.TemporaryDirectory() as folder:
             for file in self._data.glob("xiaozhi.db*"):
                 shutil.copy(file, folder)
-            made = create_engine(f"sqlite:///{folder}/xiaozhi.db", poolclass=NullPool)
-            with made.connect() as connection:
+            with _opened(Path(folder)) as connection:
                 yield connection
+
+
+@contextmanager
+def _opened(folder: Path) -> Generator[Connection]:
+    made = create_engine(f"sqlite:///{folder}/xiaozhi.db", poolclass=NullPool)
+    with made.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+        yield connection
 
 
 def _forks() -> ForkServerContext:

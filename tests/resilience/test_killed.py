@@ -1,9 +1,9 @@
 """Killed at any moment: nothing accepted is lost or doubled, and everything goes on within seconds.
 
-A hundred deaths under load, then everything that any client was told is compared with what is
+A hundred deaths under load (2 minutes on two idle cores), then everything that any client was told is compared with what is
 there. For a long look, or the same one again:
 
-    KILLS=1000 .venv/bin/pytest -s tests/resilience/test_killed.py --timeout 3600
+    KILLS=1000 .venv/bin/pytest -s tests/resilience/test_killed.py
     SEED=4711 …
 """
 
@@ -24,7 +24,7 @@ from tests.resilience.talk import Talk
 
 KILLS = 100
 CLIENTS = 8
-LIVES = (0.05, 1.5)  # s from when it answers until it is killed
+LIVES = (0.05, 1.2)  # s from when it answers until it is killed
 # s from when the server is started again until a run that was under way is under way again, or over
 GOES_ON_WITHIN = 10.0
 
@@ -44,29 +44,41 @@ def kills() -> int:
     return int(os.environ.get("KILLS", KILLS))
 
 
-@pytest.mark.timeout(600)
-def test_it_goes_on_however_often_it_is_killed(
+@pytest.mark.timeout(3600)
+def test_one_server_goes_on_however_often_it_is_killed(
     one_server: OneServer,
     talk: Talk,
     kills: int,
     seed: str,
     record_property: Callable[[str, object], None],
 ):
-    load = Load(one_server.addresses, clients=CLIENTS, seed=seed)
-    deaths = asyncio.run(killed_under(load, one_server, kills, random.Random(seed)))
-    asyncio.run(nothing_is_missing(load, one_server))
+    told = story(one_server, talk, kills, seed)
+    for name, value in told.items():
+        record_property(name, value)
+    assert told["goes_on_after_s"] < GOES_ON_WITHIN
+
+
+def story(server: Killable, talk: Talk, kills: int, seed: str) -> dict[str, float]:
+    """What was seen, longest times first. Raises AssertionError where something was lost."""
+    load = Load(server.addresses, clients=CLIENTS, seed=seed)
+    deaths = asyncio.run(killed_under(load, server, kills, random.Random(seed)))
+    asyncio.run(nothing_is_missing(load, server))
     going_on, ending = longest(deaths, load, talk)
-    record_property("runs", len(load.journal.runs))
-    record_property("goes_on_after_s", round(going_on, 2))
-    record_property("ends_after_s", round(ending, 2))
-    answering = max(death.answered_again_at - death.started_again_at for death in deaths)
-    print(
-        f"{kills} kills: {len(load.journal.runs)} runs in {len(load.journal.threads)} threads, "
-        f"{sum(len(death.unfinished) for death in deaths)} killed; {load.lost} requests lost "
-        f"beyond the SDK's own retries. From a start, at most: {answering:.2f} s until it "
-        f"answered, {going_on:.2f} s until a killed run went on, {ending:.2f} s until it ended."
-    )
-    assert going_on < GOES_ON_WITHIN
+    told = {
+        "goes_on_after_s": round(going_on, 2),
+        "ends_after_s": round(ending, 2),
+        "answers_after_s": round(
+            max(death.answered_again_at - death.started_again_at for death in deaths), 2
+        ),
+        "kills": len(deaths),
+        "threads": len(load.journal.threads),
+        "messages": len(load.journal.messages),
+        "runs": len(load.journal.runs),
+        "runs_killed": sum(len(death.unfinished) for death in deaths),
+        "requests_lost_beyond_retries": load.lost,
+    }
+    print(", ".join(f"{name}: {value}" for name, value in told.items()))
+    return told
 
 
 async def killed_under(
@@ -103,7 +115,6 @@ async def nothing_is_missing(load: Load, server: Killable) -> None:
         await asyncio.sleep(1)
     finally:
         await caller.close()
-    server.kill()
     with server.left() as left:
         invariants.nothing_is_lost(left, load.journal)
         invariants.nothing_contradicts_itself(left)

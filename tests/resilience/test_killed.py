@@ -1,7 +1,7 @@
 """Killed at any moment: nothing accepted is lost or doubled, and everything goes on within seconds.
 
-A hundred deaths under load (2 minutes on two idle cores), then everything that any client was told is compared with what is
-there. For a long look, or the same one again:
+A hundred deaths under load, then everything that any client was told is compared with what is
+there: two minutes on two idle cores. For a long look, or the same one again:
 
     KILLS=1000 .venv/bin/pytest -s tests/resilience/test_killed.py
     SEED=4711 …

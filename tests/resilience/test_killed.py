@@ -1,7 +1,8 @@
 """Killed at any moment: nothing accepted is lost or doubled, and everything goes on within seconds.
 
 A hundred deaths under load, then everything that any client was told is compared with what is
-there: two minutes on two idle cores. For a long look, or the same one again:
+there: 270 s on two cores that had four times as much else to do. For a long look, or the same one
+again:
 
     KILLS=1000 .venv/bin/pytest -s tests/resilience/test_killed.py
     SEED=4711 …

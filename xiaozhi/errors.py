@@ -85,13 +85,26 @@ class ModelFailed(XiaozhiError):
     """`last_error` is the code that the failed run shows (contract 7.8).
 
     `reason` is one of the fixed sentences of `chat_models/chat_model.py`, which the app can
-    translate; `details` are the provider's own words.
+    translate; `details` are the provider's own words. `status`: of its HTTP answer, if it gave one.
     """
 
     def __init__(
-        self, reason: str, details: str = "", *, last_error: LastErrorCode = "server_error"
+        self,
+        reason: str,
+        details: str = "",
+        *,
+        last_error: LastErrorCode = "server_error",
+        status: int | None = None,
     ) -> None:
         super().__init__(f"{reason}: {details}" if details else reason)
         self.reason = reason
         self.details = details
         self.last_error: LastErrorCode = last_error
+        self.status = status
+
+    def without_their_words(self) -> str:
+        """For the log: what a provider says may repeat what people said."""
+        more: list[str] = [f"HTTP {self.status}"] if self.status else []
+        if isinstance(self.__cause__, OSError):
+            more.append(str(self.__cause__))
+        return f"{self.reason} ({'; '.join(more)})" if more else self.reason

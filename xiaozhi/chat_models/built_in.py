@@ -156,9 +156,9 @@ class BuiltIn:
             finally:
                 reading.cancel()
                 await _end(process)
-            log.error(
-                "%s: %s; it said: %s", self.name, self._last_end, " | ".join(self._last_words)
-            )
+            # Once it answers, its words may repeat what people say.
+            said = "" if self._endpoint else f"; it said: {' | '.join(self._last_words)}"
+            log.error("%s: %s%s", self.name, self._last_end, said)
             await self._now(None)
             await self._pause_after_crashes()
 

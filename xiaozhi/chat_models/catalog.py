@@ -155,7 +155,7 @@ class Catalog:
         except ModelFailed as error:
             # An Ollama that is not there is no event; the first source should be.
             if source is self._sources[0]:
-                log.warning("no list of models: %s", error)
+                log.warning("no list of models: %s", error.without_their_words())
                 self._failure = error
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from openai.types import Model
 
+from xiaozhi import tracing
 from xiaozhi.chat_models import chat_model, wire
 from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
 from xiaozhi.errors import ModelFailed
@@ -134,7 +135,7 @@ class OpenAICompatible:
                 response.release()
             if pause is None:
                 raise failed
-            log.info("asking the model again in %s s: %s", pause, failed)
+            log.info("asking the model again in %s s: %s", pause, failed.without_their_words())
             await asyncio.sleep(pause)
         raise AssertionError("the last pause is None")
 
@@ -144,7 +145,7 @@ class OpenAICompatible:
             return await self._session.post(
                 f"{self._url}/chat/completions",
                 json=body,
-                headers=self._headers,
+                headers={**self._headers, **tracing.headers()},
                 timeout=self._timeout,
             )
         except aiohttp.ConnectionTimeoutError as error:

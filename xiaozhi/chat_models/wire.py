@@ -121,14 +121,14 @@ def refusal(status: int, body: str) -> ModelFailed:
     """Contract 7.8: which HTTP status becomes which last_error."""
     words = _words(body)
     if status in (400, 413) and _NO_ROOM.search(body):
-        return ModelFailed(chat_model.NO_ROOM, words, last_error="invalid_prompt")
+        return ModelFailed(chat_model.NO_ROOM, words, last_error="invalid_prompt", status=status)
     otherwise: tuple[str, LastErrorCode] = (
         (chat_model.FAILED, "server_error")
         if status >= 500
         else (chat_model.REFUSED, "invalid_prompt")
     )
     sentence, code = _BY_STATUS.get(status, otherwise)
-    return ModelFailed(sentence, words or f"HTTP {status}", last_error=code)
+    return ModelFailed(sentence, words or f"HTTP {status}", last_error=code, status=status)
 
 
 def as_object(found: Any) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xiaozhi import __version__, settings
+from xiaozhi import __version__, logs, settings
 from xiaozhi.errors import CannotStart
 from xiaozhi.settings import Settings
 from xiaozhi.terminal import BytesProgress, complain, say
+
+log = logging.getLogger("xiaozhi")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,14 +24,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from xiaozhi.reload import run_and_reload
 
         return run_and_reload()
+    hints = command != "serve"
+    # Before the settings are known: what is wrong with them is told in this way too.
+    log_format: logs.Format = "text" if hints else "json"
+    log_level: logs.Level = "warning" if hints else "info"
+    logs.begin(log_format, log_level)
     try:
         chosen = settings.load(given)
+        log_format = chosen.log_format or log_format
+        logs.begin(log_format, chosen.log_level or log_level)
         if command == "migrate":
             _migrate(chosen)
         else:
-            _serve(chosen, hints=command == "start")
+            _serve(chosen, hints=hints)
     except CannotStart as error:
-        complain(error)
+        if log_format == "json":
+            log.critical("%s", error.message)
+        else:
+            complain(error)
         return 1
     except KeyboardInterrupt:
         say("Stopped. Start again, and it goes on from here.")
@@ -103,10 +115,6 @@ def _migrate(chosen: Settings) -> None:
 
 
 def _serve(chosen: Settings, *, hints: bool) -> None:
-    logging.basicConfig(
-        level=logging.INFO if not hints else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
     listening = _listen(chosen.host, chosen.port)
     gguf = _built_in_file(chosen)
     # Only now: these take a second to import, and the port and the model may be missing.

@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from xiaozhi import __version__
+from xiaozhi import __version__, logs
 from xiaozhi.runs import Stop
 from xiaozhi.server import KEY, create_server
 from xiaozhi.settings import Settings
@@ -49,6 +49,7 @@ def serve(settings: Settings, listening: socket.socket, gguf: Path | None, *, hi
     )
 
     async def run() -> None:
+        logs.on_loop(asyncio.get_running_loop())
         async with app.router.lifespan_context(app):
             server = _Server(config, app.state.rooms.stop, settings.stop_within)
             if hints:

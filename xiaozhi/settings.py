@@ -8,7 +8,7 @@ in the environment and in .streamlit/secrets.toml (where the tutorial had them);
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -118,6 +118,19 @@ class Settings(BaseSettings):
     messages_wait: bool = Field(
         False,
         description="messages that are posted while a run is active wait for its end",
+        json_schema_extra={"flag": False},
+    )
+
+    log_format: Literal["json", "text"] | None = Field(
+        None, description="json or text (default: json with serve, text with start)"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        None,
+        description="debug, info, warning or error (default: info with serve, warning with start)",
+    )
+    metrics: Literal["key", "open"] = Field(
+        "key",
+        description="whether /metrics asks for the API's key",
         json_schema_extra={"flag": False},
     )
 

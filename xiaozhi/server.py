@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import aiohttp
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from xiaozhi.api import Rooms, Transport, create_api, health, http_error
+from xiaozhi import tracing
+from xiaozhi.api import Access, Rooms, Transport, create_api, health, http_error, scraping
 from xiaozhi.chat_models import BuiltIn, Catalog, ChatModel, OpenAICompatible
 from xiaozhi.dispatch import Dispatcher, InProcess, Places
 from xiaozhi.errors import CannotStart
@@ -21,7 +23,7 @@ from xiaozhi.events import Events
 from xiaozhi.ids import new_id
 from xiaozhi.runs import Admission, Runs, Stop
 from xiaozhi.settings import Settings
-from xiaozhi.store import SQLite, Store
+from xiaozhi.store import SQLite, Store, Watched
 
 if TYPE_CHECKING:
     from xiaozhi.dispatch.mirrors import Mirrors
@@ -57,13 +59,22 @@ def create_server(settings: Settings, *, port: int, gguf: Path | None = None) ->
                 await stack.enter_async_context(page.lifespan()(server))
             yield
 
-    routes = [Mount("/v1", Transport(api, [key])), *health(lambda: server.state.rooms)]
+    def rooms() -> Rooms:
+        return server.state.rooms
+
+    watching = [*health(rooms), scraping(rooms, [key] if settings.metrics == "key" else None)]
+    routes = [Mount("/v1", Transport(api, [key])), *watching]
     if page is not None:
         routes.append(Mount("/", page))
     # FastAPI only where its work is wanted: each of its layers is passed by every request.
     # What no route takes (a path with a line break in it, say) is told as the API tells it.
     handlers = {HTTPException: http_error}
-    server = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    server = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers=handlers,
+        middleware=[Middleware(Access)],
+    )
     return server
 
 
@@ -92,7 +103,8 @@ def api_key(settings: Settings) -> str:
 
 async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) -> Rooms:
     """Open everything, to be closed with `stack`, in the opposite order."""
-    opened = await _database(settings)
+    _trace(stack)
+    opened = Watched(await _database(settings))
     stack.push_async_callback(opened.close)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     catalog = _catalog(settings, gguf, session, stack)
@@ -153,6 +165,20 @@ def _places(settings: Settings, catalog: Catalog) -> Places:
         return min(filter(None, (chosen, catalog.at_a_time(model))), default=None)
 
     return Places(settings.concurrent_runs, bound, queued=settings.queued_runs)
+
+
+def _trace(stack: AsyncExitStack) -> None:
+    """Spans of what follows, where the environment asks for them."""
+    if not tracing.is_asked_for(os.environ):
+        return
+    try:
+        # Only here: an extra, and nothing of it is imported where nobody asks.
+        from xiaozhi.otlp import Otlp
+    except ImportError:
+        log.warning(tracing.MISSING)
+        return
+    tracing.begin(Otlp())
+    stack.push_async_callback(tracing.end)
 
 
 def _catalog(

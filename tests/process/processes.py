@@ -47,15 +47,17 @@ def _environment(more: dict[str, str]) -> dict[str, str]:
 
 
 class Process:
-    """A started server. `said`: the lines that it has printed so far."""
+    """A started server. `said`: the lines that it has printed so far. `word`: the command."""
 
-    def __init__(self, data: Path, *flags: str, port: int = 0, **environment: str) -> None:
+    def __init__(
+        self, data: Path, *flags: str, port: int = 0, word: str = "start", **environment: str
+    ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1"
         self.said: list[str] = []
         arguments = ["--port", str(self.port), "--data", str(data), "--ollama-url", "", *flags]
         self._process = subprocess.Popen(
-            command("start", *arguments),
+            command(word, *arguments),
             env=_environment({"XIAOZHI_API_KEY": KEY, **environment}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -105,9 +107,11 @@ class Process:
 
 
 @contextmanager
-def started(data: Path, *flags: str, port: int = 0, **environment: str) -> Generator[Process]:
+def started(
+    data: Path, *flags: str, port: int = 0, word: str = "start", **environment: str
+) -> Generator[Process]:
     """A server that answers; killed at the end, where it still lives."""
-    process = Process(data, *flags, port=port, **environment)
+    process = Process(data, *flags, port=port, word=word, **environment)
     try:
         process.wait_until_ready()
         yield process

@@ -1,9 +1,11 @@
 """The HTTP API."""
 
+from xiaozhi.api.access import Access
 from xiaozhi.api.answers import http_error
 from xiaozhi.api.app import create_api
 from xiaozhi.api.dependencies import Rooms
 from xiaozhi.api.health import health
+from xiaozhi.api.scraping import scraping
 from xiaozhi.api.transport import Transport
 
-__all__ = ["Rooms", "Transport", "create_api", "health", "http_error"]
+__all__ = ["Access", "Rooms", "Transport", "create_api", "health", "http_error", "scraping"]

@@ -1,12 +1,12 @@
 """/chat/completions (contract 13): passed on to the model's endpoint, which answers for itself."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Response
 from starlette.types import Send
 
+from xiaozhi import chat_models
 from xiaozhi.api import answers
 from xiaozhi.api.dependencies import TheRooms
 from xiaozhi.api.event_stream import HEADERS, WhileRead, body
@@ -16,30 +16,34 @@ from xiaozhi.requests import CreateChatCompletion
 
 router = APIRouter(prefix="/chat/completions", tags=["Chat"])
 
-log = logging.getLogger(__name__)
-
 
 @router.post("")
 async def create(request: CreateChatCompletion, rooms: TheRooms) -> Response:
     model, name = await rooms.catalog.named(rooms.catalog.resolved(request.model))
-    return _Relay(model, {**request.given(), "model": name})
+    return _Relay(model, name, {**request.given(), "model": name})
 
 
 class _Relay(WhileRead):
     """Where the reader leaves, the model is stopped: also before it has said anything."""
 
-    def __init__(self, model: ChatModel, wanted: Mapping[str, Any]) -> None:
+    def __init__(self, model: ChatModel, name: str, wanted: Mapping[str, Any]) -> None:
         """`wanted`: the body of the request."""
         super().__init__()
         self._model = model
+        self._name = name
         self._wanted = wanted
 
     async def send(self, send: Send) -> None:
-        relayed = await self._model.relay(self._wanted)
-        try:
-            await self._pass_on(relayed, send)
-        finally:
-            relayed.close()
+        with chat_models.asking(self._name):
+            try:
+                relayed = await self._model.relay(self._wanted)
+            except ModelFailed as error:
+                chat_models.failed(error)
+                raise
+            try:
+                await self._pass_on(relayed, send)
+            finally:
+                relayed.close()
 
     async def _pass_on(self, relayed: Relayed, send: Send) -> None:
         is_stream = relayed.headers.get("content-type", "").startswith("text/event-stream")
@@ -53,7 +57,7 @@ class _Relay(WhileRead):
                 await send(body(data))
                 at_an_events_end = is_stream and data.endswith(b"\n\n")
         except ModelFailed as error:
-            log.warning("a relayed answer broke off: %s", error)
+            chat_models.failed(error)
             if not at_an_events_end:
                 # Left without its end, so that nobody takes it for whole.
                 return

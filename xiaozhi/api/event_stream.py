@@ -8,6 +8,7 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from xiaozhi import metrics
 from xiaozhi.events import DONE, Events, frame
 
 KEEP_ALIVE = 15.0  # s of silence until a comment line keeps the connection from being cut
@@ -20,12 +21,13 @@ class WhileRead(Response, ABC):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sending = asyncio.ensure_future(self.send(send))
         leaving = asyncio.ensure_future(_left(receive))
-        try:
-            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            leaving.cancel()
-            sending.cancel()
-            await asyncio.gather(leaving, sending, return_exceptions=True)
+        with metrics.open_stream():
+            try:
+                await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                leaving.cancel()
+                sending.cancel()
+                await asyncio.gather(leaving, sending, return_exceptions=True)
         if not sending.cancelled():
             sending.result()
 

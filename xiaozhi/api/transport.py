@@ -1,18 +1,18 @@
 """What every request to /v1 passes first, and every answer gets (contract 1).
 
-In this order: a request id, the key, the beta header, the body's type and size.
+In this order: the request's id, the key, the beta header, the body's type and size.
 """
 
 import hmac
 import re
 import time
-import uuid
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from xiaozhi import logs
 from xiaozhi.api.answers import refused
 from xiaozhi.api.docs import OPEN
 from xiaozhi.errors import (
@@ -31,10 +31,10 @@ _NEEDS_BETA = re.compile(r"^/(assistants|threads)(/|$)")
 
 
 class Transport:
-    def __init__(self, app: ASGIApp, keys: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, keys: Collection[str]) -> None:
         """`keys`: those that may use the API."""
         self._app = app
-        self._keys = [key.encode() for key in keys]
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,7 +45,7 @@ class Transport:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = f"req_{uuid.uuid4().hex}"
+                headers["x-request-id"] = logs.known("request_id")
                 headers["openai-version"] = VERSION
                 took = (time.perf_counter() - began) * 1000
                 headers["openai-processing-ms"] = str(int(took))
@@ -63,27 +63,29 @@ class Transport:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         if path in OPEN and scope["method"] == "GET":
             return
-        self._check_key(headers.get("authorization", ""))
+        check_key(headers.get("authorization", ""), self._keys)
         if _NEEDS_BETA.match(path):
             _check_beta(headers.get("openai-beta", ""))
         if scope["method"] == "POST":
             _check_body(headers)
 
-    def _check_key(self, authorization: str) -> None:
-        scheme, _, key = authorization.partition(" ")
-        key = key.strip()
-        if scheme.lower() != "bearer" or not key:
-            raise Unauthorized(
-                "You didn't provide an API key. You need to provide your API key in an "
-                "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
-            )
-        if not any(hmac.compare_digest(key.encode(), known) for known in self._keys):
-            shown = f"{key[:3]}...{key[-4:]}" if len(key) > 12 else "***"
-            raise Unauthorized(
-                f"Incorrect API key provided: {shown}. The key of this server lies in its data "
-                "folder, in the file api-key.",
-                code="invalid_api_key",
-            )
+
+def check_key(authorization: str, keys: Collection[str]) -> None:
+    """`authorization`: the header. Raises Unauthorized where it holds none of `keys`."""
+    scheme, _, key = authorization.partition(" ")
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key:
+        raise Unauthorized(
+            "You didn't provide an API key. You need to provide your API key in an "
+            "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
+        )
+    if not any(hmac.compare_digest(key.encode(), known.encode()) for known in keys):
+        shown = f"{key[:3]}...{key[-4:]}" if len(key) > 12 else "***"
+        raise Unauthorized(
+            f"Incorrect API key provided: {shown}. The key of this server lies in its data "
+            "folder, in the file api-key.",
+            code="invalid_api_key",
+        )
 
 
 def _check_beta(beta: str) -> None:

@@ -4,6 +4,7 @@ from xiaozhi.chat_models.built_in import BuiltIn
 from xiaozhi.chat_models.catalog import Catalog
 from xiaozhi.chat_models.chat_model import CallPiece, ChatModel, ChatRequest, Piece, Relayed
 from xiaozhi.chat_models.openai_compatible import OpenAICompatible
+from xiaozhi.chat_models.watched import answered, asking, failed
 
 __all__ = [
     "BuiltIn",
@@ -14,4 +15,7 @@ __all__ = [
     "OpenAICompatible",
     "Piece",
     "Relayed",
+    "answered",
+    "asking",
+    "failed",
 ]

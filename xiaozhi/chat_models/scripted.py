@@ -123,6 +123,7 @@ class Scripted:
         self.window = window
         self.requests: list[dict[str, Any]] = []
         self.api_keys: set[str | None] = set()
+        self.traceparents: list[str | None] = []
         self.app = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._answer, methods=["POST"]),
@@ -159,6 +160,7 @@ class Scripted:
         body = json.loads(await request.body())
         self.requests.append(body)
         self.api_keys.add(request.headers.get("authorization"))
+        self.traceparents.append(request.headers.get("traceparent"))
         line = self._line(body)
         match line:
             case Fails():

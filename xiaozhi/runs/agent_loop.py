@@ -8,8 +8,9 @@ from openai.types import CompletionUsage
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.run import Usage
 
-from xiaozhi import tokens
+from xiaozhi import chat_models, tokens
 from xiaozhi.chat_models import ChatModel, ChatRequest, Piece
+from xiaozhi.runs import watched
 from xiaozhi.runs.budget import Budget, budget
 from xiaozhi.runs.outcome import ActionRequired, Outcome, incomplete
 from xiaozhi.runs.prompt import prompt
@@ -30,7 +31,11 @@ async def run_agent(
         return incomplete("max_completion_tokens")
     asked = prompt(recorder.run, found, recorder.steps, recorder.own)
     request = ChatRequest(name, asked, _options(recorder, allowed))
-    return _outcome(recorder, request, await _ask(recorder, model, request, allowed.completion))
+    with chat_models.asking(request.model) as asked:
+        end = await _ask(recorder, model, request, allowed.completion)
+        usage = _usage(request, end)
+        chat_models.answered(asked, end.finish_reason, usage)
+    return _outcome(recorder, end, usage)
 
 
 async def _ask(
@@ -44,6 +49,8 @@ async def _ask(
     end = Piece()
     async with aclosing(model.stream(request)) as pieces:
         async for piece in pieces:
+            if piece.count and not end.count:
+                watched.first_piece(recorder.accepted)
             end.count += piece.count
             if piece.text:
                 await recorder.said(piece.text)
@@ -59,8 +66,7 @@ async def _ask(
     return end
 
 
-def _outcome(recorder: Recorder, request: ChatRequest, end: Piece) -> Outcome | ActionRequired:
-    usage = _usage(request, end)
+def _outcome(recorder: Recorder, end: Piece, usage: Usage) -> Outcome | ActionRequired:
     if end.finish_reason == "length":
         return incomplete("max_completion_tokens", usage)
     if end.finish_reason == "content_filter":

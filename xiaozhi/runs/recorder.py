@@ -34,6 +34,7 @@ from xiaozhi.chat_models import CallPiece
 from xiaozhi.errors import XiaozhiError
 from xiaozhi.events import Events
 from xiaozhi.ids import now
+from xiaozhi.runs import watched
 from xiaozhi.runs.answer import Answer, Kind
 from xiaozhi.runs.calls import Calls, asked_for
 from xiaozhi.runs.earlier_try import EarlierTry
@@ -75,6 +76,8 @@ class Recorder:
         self.run = segment.run
         self.epoch = segment.epoch
         self.messages = segment.messages
+        # By time.monotonic(); None where the run's creation lies further back
+        self.accepted = segment.accepted if segment.epoch == 0 else None
         self.steps: list[RunStep] = []
         self.own: dict[str, Message] = {}
         self._store = store
@@ -109,7 +112,7 @@ class Recorder:
         """A piece of the model's answer. The first one makes the message."""
         if self._calls is not None:
             # No message may follow in this turn (contract 7.8), and no model was seen to do it.
-            log.warning("run %s: words behind calls are left out", self.run.id)
+            log.warning("words behind calls are left out")
         elif self._answer is None:
             await _to_its_end(self._new_answer(piece, kind))
         else:
@@ -146,6 +149,7 @@ class Recorder:
         run = changed(self.run, {"status": "cancelled", "cancelled_at": now(), "expires_at": None})
         self._publish("thread.run.cancelled", run)
         self._events.close(self.run.id)
+        watched.ended(run, self.accepted)
 
     def gave_up(self) -> None:
         """The end is not ours to write, or cannot be written yet: listeners must not wait for it.
@@ -237,6 +241,7 @@ class Recorder:
                 self._publish(f"thread.run.step.{step.status}", step)
         self._publish(f"thread.run.{self.run.status}", self.run)
         self._events.close(self.run.id)
+        watched.ended(self.run, self.accepted)
 
     def _closings(self, outcome: Outcome, at: int) -> list[tuple[RunStep, Message | None]]:
         """The open steps, as they are after the run has ended so."""
@@ -312,5 +317,5 @@ async def _to_its_end(doing: Coroutine[Any, Any, Value]) -> Value:
     except asyncio.CancelledError:
         await asyncio.wait([task])
         if failure := task.exception():
-            log.warning("interrupted, and then: %s", failure)
+            log.warning("interrupted, and then it failed", exc_info=failure)
         raise

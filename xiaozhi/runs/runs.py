@@ -10,14 +10,14 @@ from openai.types.beta import Thread
 from openai.types.beta.threads import Run
 from openai.types.beta.threads.runs import RunStep
 
-from xiaozhi import store, threads
+from xiaozhi import chat_models, store, threads
 from xiaozhi.chat_models import Catalog
 from xiaozhi.dispatch import Dispatcher
 from xiaozhi.errors import InvalidRequest, ModelFailed, NotFound, RunNotReady, Unavailable
 from xiaozhi.events import Events
 from xiaozhi.ids import new_id, now
 from xiaozhi.requests import CreateRun, CreateThreadAndRun, RunSettings, SubmitToolOutputs
-from xiaozhi.runs import waiting
+from xiaozhi.runs import waiting, watched
 from xiaozhi.runs.admission import Admission
 from xiaozhi.runs.agent_loop import run_agent
 from xiaozhi.runs.expiry import Expiry
@@ -69,7 +69,7 @@ class Runs:
         self._expires_after = expires_after
         self._admission = admission
         self._expiry = Expiry(self._expire)
-        dispatcher.open(self._execute, self._resume, self._expire)
+        dispatcher.open(watched.watched(self._execute), self._resume, self._expire)
 
     async def close(self) -> None:
         """Interrupt everything; the rows stay as they are, for the next start."""
@@ -290,7 +290,7 @@ class Runs:
         except TakenOver:
             raise
         except ModelFailed as error:
-            log.warning("run %s failed: %s", run.id, error)
+            chat_models.failed(error)
             return failed(error.last_error, error.message)
         except Unavailable as error:
             log.error("run %s failed: %s", run.id, error)
@@ -308,6 +308,7 @@ class Runs:
     def _ended(self, run: Run, steps: Sequence[RunStep]) -> None:
         """A run that waited is over."""
         self._expiry.forget(run.id)
+        watched.ended(run)
         self.telling.ended(run, steps)
 
     async def _expire(self, thread_id: str, run_id: str) -> None:

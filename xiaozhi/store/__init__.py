@@ -8,6 +8,7 @@ from xiaozhi.store.run_rows import Segment
 from xiaozhi.store.sqlite import SQLite, migrate
 from xiaozhi.store.store import Store, Work
 from xiaozhi.store.thread_list import ListedThread, ThreadsWanted, thread_page
+from xiaozhi.store.watched import Watched
 
 __all__ = [
     "Connection",
@@ -18,6 +19,7 @@ __all__ = [
     "Segment",
     "Store",
     "ThreadsWanted",
+    "Watched",
     "Work",
     "assistants",
     "changed",

@@ -5,9 +5,10 @@ caller's unit of work. Who locks both a run and its thread locks the run first, 
 """
 
 import json
+import time
 from collections.abc import Collection as Values
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from openai.types.beta.threads import Run
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     delete,
+    func,
     insert,
     select,
     text,
@@ -34,12 +36,14 @@ class Segment:
 
     `number`: 0 from the run's creation on, one more with each submit_tool_outputs.
     `messages`: the thread's messages before this run (JSON, oldest first), where they are known.
+    `accepted`: when this process took it up, by time.monotonic().
     """
 
     run: Run
     epoch: int
     number: int
     messages: Sequence[str] | None = None
+    accepted: float = field(default_factory=time.monotonic)
 
 
 _thread = tables.threads.c
@@ -73,6 +77,9 @@ _TAKE_UP = _MOVE.values(
 _HELD = select(_run.epoch, _run.segment).where(_run.id == bindparam("run"))
 _WAITING = select(_run.thread_id, _run.id, _run.expires_at).where(
     text(tables.ACTIVE), _run.status == "requires_action"
+)
+_BY_STATUS = (
+    select(_run.status, func.count().label("runs")).where(text(tables.ACTIVE)).group_by(_run.status)
 )
 _step = tables.steps.c
 _USAGE = select(_step.usage).where(_step.id == bindparam("step"))
@@ -167,6 +174,12 @@ def take_up(connection: Connection, run: Run, *, owner: str) -> Segment:
 def waiting_runs(connection: Connection) -> list[tuple[str, str, int]]:
     """(thread id, run id, expires_at in Unix seconds) of those that wait for their client."""
     return [(thread, run, at) for thread, run, at in connection.execute(_WAITING)]
+
+
+def active_by_status(connection: Connection) -> dict[str, int]:
+    """How many runs have not ended, whoever holds them."""
+    rows = connection.execute(_BY_STATUS)
+    return {row.status: row.runs for row in rows}
 
 
 def usage_of_turn(connection: Connection, step_id: str) -> str | None:

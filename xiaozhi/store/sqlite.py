@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from xiaozhi import metrics
 from xiaozhi.errors import CannotStart, Unavailable
 from xiaozhi.store import schema
 from xiaozhi.store.store import Result, Work
@@ -118,6 +119,7 @@ class SQLite:
                     return
 
     def _commit(self, connection: Connection, group: list[_Unit]) -> None:
+        metrics.committed(len(group))
         try:
             with connection.begin():
                 for unit in group:
@@ -208,6 +210,8 @@ def engine(path: Path, *, writes: bool) -> Engine:
     made = create_engine(
         f"sqlite:///{path}",
         poolclass=NullPool,
+        # What fails must not repeat what people say.
+        hide_parameters=True,
         # A reader's connection is closed by whoever closes the store.
         connect_args={"check_same_thread": False},
     )

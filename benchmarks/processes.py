@@ -26,15 +26,24 @@ PLAIN = (
 def process(
     *arguments: str, code: Path | None = None, **environment: str
 ) -> Generator[subprocess.Popen[bytes]]:
-    """`python -m` with `arguments`, ended at the end. `code`: another checkout than this one."""
-    started = subprocess.Popen(
-        [sys.executable, "-m", *arguments], env={**os.environ, **environment}, cwd=code
-    )
-    try:
-        yield started
-    finally:
-        started.terminate()
-        started.wait()
+    """`python -m` with `arguments`, ended at the end. `code`: another checkout than this one.
+
+    What it logs is told at the end, if it is more than news.
+    """
+    with tempfile.TemporaryFile("w+") as logged:
+        started = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env={**os.environ, **environment},
+            cwd=code,
+            stderr=logged,
+        )
+        try:
+            yield started
+        finally:
+            started.terminate()
+            started.wait()
+            logged.seek(0)
+            sys.stderr.writelines(line for line in logged if " INFO " not in line)
 
 
 @contextmanager

@@ -1,0 +1,322 @@
+"""What does the server add to a stream, and what does it cost, with 1 to 256 streams at a time?
+
+Answers of 200 tokens. The same scripted model, in a process of its own, is asked directly and
+through the API (a run in a thread), in turn, so that what the server adds is a difference. Two
+kinds of models: one that has 20 ms between its tokens, as real ones have, with streams that begin
+spread over a second; and one that says everything at once, asked by everybody in one instant.
+The clients are this process; the cores are shared, so each one's CPU stands beside it. Expected on
+an idle machine with paced tokens: at most 5 ms added with one stream, every stream complete, at
+most 20 ms of CPU a run; at least 400 requests/s that create threads and messages.
+
+    .venv/bin/python -m benchmarks.load [--database URL] [--replicas N] [--against REVISION]
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Coroutine, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import uvloop
+
+from benchmarks.connection import Connection, Streamed
+from benchmarks.processes import checkout, process, server, wait_for
+
+TOKENS = 200
+PAUSE = 0.02  # s between tokens
+SPREAD = 1.0  # s over which paced streams begin
+ROUNDS_PACED = {1: 4, 16: 2, 64: 2, 256: 1}  # by streams
+ROUNDS_AT_ONCE = {1: 60, 16: 8, 64: 3, 256: 2}
+PATIENCE = 60.0  # s until a stream counts as lost
+CREATORS = 16
+CREATING = 4.0  # s
+STARTS = 3
+OPEN_STREAMS = 256
+SLOW = 5.0  # s between the tokens of streams whose memory is measured
+
+CHAT: dict[str, Any] = {
+    "model": "scripted",
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "messages": [{"role": "user", "content": "hello"}],
+}
+
+
+def cpu(processes: Sequence[psutil.Process]) -> float:
+    """S, user and system."""
+    return sum(sum(found.cpu_times()[:2]) for found in processes)
+
+
+def memory(processes: Sequence[psutil.Process]) -> float:
+    """MB of the resident sets."""
+    return sum(found.memory_info().rss for found in processes) / 2**20
+
+
+@dataclass(frozen=True)
+class Model:
+    """The peer: what it takes without us."""
+
+    ports: Sequence[int]
+    processes: Sequence[psutil.Process]
+    name: str = "directly"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}/v1"
+
+    async def prepare(self, _streams: int) -> None:
+        """Nothing: a chat completion needs no thread."""
+
+    def ask(self, connection: Connection, _number: int) -> Coroutine[Any, Any, Streamed]:
+        return connection.stream("/v1/chat/completions", CHAT, b'"content"', b'"word "')
+
+
+@dataclass
+class Server:
+    """`ports`: one for each replica."""
+
+    name: str
+    ports: Sequence[int]
+    processes: Sequence[psutil.Process]
+    _assistant: str = ""
+    _threads: list[str] = field(default_factory=list[str])
+
+    async def prepare(self, streams: int) -> None:
+        """A thread with a message for each of the streams."""
+        connection = await Connection.open(self.ports[0])
+        if not self._assistant:
+            made = await connection.answer("POST", "/v1/assistants", {"model": "scripted"})
+            self._assistant = made["id"]
+        said = {"messages": [{"role": "user", "content": "hello"}]}
+        made = [await connection.answer("POST", "/v1/threads", said) for _ in range(streams)]
+        self._threads = [thread["id"] for thread in made]
+        connection.close()
+
+    def ask(self, connection: Connection, number: int) -> Coroutine[Any, Any, Streamed]:
+        path = f"/v1/threads/{self._threads[number]}/runs"
+        body = {"assistant_id": self._assistant, "stream": True}
+        return connection.stream(path, body, b"thread.message.delta", b"word ")
+
+
+Target = Model | Server
+
+
+async def opened(target: Target, count: int) -> list[Connection]:
+    """Connections, spread over the replicas."""
+    ports = [target.ports[number % len(target.ports)] for number in range(count)]
+    return await asyncio.gather(*map(Connection.open, ports))
+
+
+@dataclass
+class Sum:
+    """Of all rounds. CPU and `took` in s."""
+
+    asked: int = 0
+    firsts: list[float] = field(default_factory=list[float])
+    complete: int = 0
+    own: float = 0.0
+    models: float = 0.0
+    clients: float = 0.0
+    took: float = 0.0
+
+    def median(self) -> float:
+        return statistics.median(self.firsts) * 1000 if self.firsts else float("nan")
+
+    def line(self, directly: "Sum") -> str:
+        if not self.firsts:
+            return f"0 of {self.asked} complete"
+        p95 = sorted(self.firsts)[int(len(self.firsts) * 0.95)] * 1000
+        median = self.median()
+        added = median - directly.median()
+        busy = (self.own + self.models + self.clients) / self.took
+        each = [second / self.asked * 1000 for second in (self.own, self.models, self.clients)]
+        return (
+            f"{median:8.1f} {p95:8.1f} {added:+8.1f} {median / directly.median():6.1f}×"
+            f" {self.complete:5} of {self.asked:<5}"
+            f" {each[0]:6.1f} {each[1]:6.1f} {each[2]:7.1f} {busy:6.2f}"
+        )
+
+
+HEAD = (
+    f"{'streams':>8} {'asked':12} {'p50':>8} {'p95':>8} {'added':>8} {'ratio':>7} {'complete':>14} "
+    f"{'server':>6} {'model':>6} {'clients':>7} {'cores':>6}"
+)
+
+
+async def one_round(target: Target, model: Model, streams: int, spread: float, sum_: Sum) -> None:
+    """`streams` at a time, each on a connection that is open already, added to `sum_`."""
+    await target.prepare(streams)
+    connections = await opened(target, streams)
+    # Ours ends each word in the last event once more; the peer's words are counted with their
+    # quotes
+    words = TOKENS if isinstance(target, Model) else 2 * TOKENS
+
+    async def stream(number: int, connection: Connection) -> None:
+        await asyncio.sleep(spread * number / streams)
+        try:
+            found = await asyncio.wait_for(target.ask(connection, number), PATIENCE)
+        except (ConnectionError, TimeoutError):
+            return
+        sum_.firsts.append(found.first)
+        sum_.complete += found.words == words
+
+    own: Sequence[psutil.Process] = [] if isinstance(target, Model) else target.processes
+    clients = [psutil.Process(os.getpid())]
+    before = cpu(own), cpu(model.processes), cpu(clients)
+    began = time.perf_counter()
+    await asyncio.gather(*(stream(*each) for each in enumerate(connections)))
+    sum_.took += time.perf_counter() - began
+    sum_.asked += streams
+    sum_.own += cpu(own) - before[0]
+    sum_.models += cpu(model.processes) - before[1]
+    sum_.clients += cpu(clients) - before[2]
+    for connection in connections:
+        connection.close()
+
+
+async def streams(
+    title: str, model: Model, servers: Sequence[Server], rounds: dict[int, int], spread: float
+) -> None:
+    print(f"\n{title}: first token in ms, CPU in ms a run\n{HEAD}")
+    targets: list[Target] = [model, *servers]
+    for target in targets:
+        await one_round(target, model, 4, 0.0, Sum())  # warm
+    for count, times in rounds.items():
+        sums = {target.name: Sum() for target in targets}
+        for _ in range(times):
+            for target in targets:
+                await one_round(target, model, count, spread, sums[target.name])
+        for name, found in sums.items():
+            print(f"{count:8} {name:12} {found.line(sums['directly'])}", flush=True)
+
+
+async def creation(model: Model, servers: Sequence[Server]) -> None:
+    """Threads and messages, in turn, by 16 clients; the peer answers from memory."""
+    print(
+        f"\ncreation by {CREATORS} clients\n{'':21} requests/s  CPU in ms a request: server clients"
+    )
+    for target in [model, *servers] * 2:
+        clients = [psutil.Process(os.getpid())]
+        connections = await opened(target, CREATORS)
+        before = cpu(target.processes), cpu(clients)
+        began = time.perf_counter()
+        count = sum(await asyncio.gather(*(_create(target, each, began) for each in connections)))
+        took = time.perf_counter() - began
+        server_cpu, own = cpu(target.processes) - before[0], cpu(clients) - before[1]
+        what = "the model's list" if isinstance(target, Model) else target.name
+        each = f"{server_cpu / count * 1000:7.2f} {own / count * 1000:7.2f}"
+        print(f"{what:21} {count / took:8.0f} {each}", flush=True)
+        for connection in connections:
+            connection.close()
+
+
+async def _create(target: Target, connection: Connection, began: float) -> int:
+    """How many requests one client made."""
+    count = 0
+    while time.perf_counter() - began < CREATING:
+        if isinstance(target, Model):
+            await connection.answer("GET", "/v1/models")
+            count += 1
+            continue
+        thread = await connection.answer("POST", "/v1/threads", {})
+        said = {"role": "user", "content": "How long is the coast of Norway?"}
+        await connection.answer("POST", f"/v1/threads/{thread['id']}/messages", said)
+        count += 2
+    return count
+
+
+async def open_streams(servers: Sequence[Server]) -> None:
+    """Memory for each stream that has had its first token and waits for the next."""
+    for target in servers:
+        await target.prepare(OPEN_STREAMS)
+        await asyncio.sleep(1)
+        before = memory(target.processes)
+        connections = await opened(target, OPEN_STREAMS)
+        asking = [
+            asyncio.ensure_future(target.ask(connection, number))
+            for number, connection in enumerate(connections)
+        ]
+        await asyncio.sleep(1.9 * SLOW)
+        each = (memory(target.processes) - before) / OPEN_STREAMS * 1024
+        print(f"\n{each:.0f} KB for each of {OPEN_STREAMS} open streams, {target.name}")
+        for connection in connections:
+            connection.close()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+def started(given: argparse.Namespace, model: Model, stack: ExitStack) -> list[Server]:
+    """The servers to be compared, each with its replicas, on databases of their own."""
+    found: list[Server] = []
+    codes: dict[str, Path | None] = {"ours": None}
+    if given.against:
+        codes[given.against[:10]] = stack.enter_context(checkout(given.against))
+    for number, (name, code) in enumerate(codes.items()):
+        first = 9060 + number * given.replicas
+        ports = range(first, first + given.replicas)
+        processes = [
+            stack.enter_context(server(port, model.url, *options(given), code=code))
+            for port in ports
+        ]
+        found.append(Server(name, ports, [psutil.Process(each.pid) for each in processes]))
+    return found
+
+
+def options(given: argparse.Namespace) -> list[str]:
+    return ["--no-ui", *(["--database", given.database] if given.database else [])]
+
+
+def spoken(stack: ExitStack, port: int, pause: float) -> Model:
+    """The scripted model, `pause` s before each token."""
+    words = ["--port", str(port), "--words", str(TOKENS), "--pause", str(pause)]
+    own = stack.enter_context(process("xiaozhi.chat_models.scripted", *words))
+    model = Model([port], [psutil.Process(own.pid)])
+    wait_for(f"{model.url}/models")
+    return model
+
+
+def at_rest(given: argparse.Namespace, model: Model) -> None:
+    """Without any load: start-up and memory."""
+    ready: list[float] = []
+    idle: list[float] = []
+    for _ in range(STARTS + 1):
+        with ExitStack() as stack:
+            began = time.monotonic()
+            ours = started(given, model, stack)[0]
+            ready.append((time.monotonic() - began) / given.replicas)
+            time.sleep(1)
+            idle.append(memory(ours.processes) / given.replicas)
+    print(f"ready in {statistics.median(ready[1:]):.2f} s; idle {statistics.median(idle):.0f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", metavar="URL", help="of each server; default: SQLite")
+    parser.add_argument("--replicas", type=int, default=1, help="servers on one database")
+    parser.add_argument("--against", metavar="REVISION", help="measured in turn with the present")
+    given = parser.parse_args()
+    with ExitStack() as stack:
+        model = spoken(stack, 9050, 0.0)
+        at_rest(given, model)
+        servers = started(given, model, stack)
+        uvloop.run(creation(model, servers))
+        title = "everything at once, asked in one instant"
+        uvloop.run(streams(title, model, servers, ROUNDS_AT_ONCE, 0.0))
+    with ExitStack() as stack:
+        model = spoken(stack, 9050, PAUSE)
+        servers = started(given, model, stack)
+        title = f"{PAUSE * 1000:.0f} ms between tokens, asked within {SPREAD:.0f} s"
+        uvloop.run(streams(title, model, servers, ROUNDS_PACED, SPREAD))
+    with ExitStack() as stack:
+        model = spoken(stack, 9050, SLOW)
+        servers = started(given, model, stack)
+        uvloop.run(open_streams(servers))
+
+
+if __name__ == "__main__":
+    main()

@@ -106,7 +106,9 @@ async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) ->
     _trace(stack)
     opened = Watched(await _database(settings))
     stack.push_async_callback(opened.close)
-    session = await stack.enter_async_context(aiohttp.ClientSession())
+    # As many answers at a time as are asked for: aiohttp would let 100 through, the others wait.
+    connector = aiohttp.TCPConnector(limit=0)
+    session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
     catalog = _catalog(settings, gguf, session, stack)
     catalog.start()
     stack.push_async_callback(catalog.close)

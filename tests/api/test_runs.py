@@ -1,6 +1,7 @@
 """Runs through the official SDK: streamed, polled, cancelled, failed (contract 7, 8 and 9)."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from openai.types.beta import Assistant, Thread
 from openai.types.beta.assistant_stream_event import ThreadMessageDelta
 from openai.types.beta.threads import Run
 
-from tests.running import Running
+from tests.running import Running, running
 from xiaozhi.chat_models.scripted import Fails, Hangs, Says, Scripted
 
+AT_A_TIME = 120  # runs: more than an HTTP client opens connections by itself
 TEXT_RUN = [
     "thread.run.created",
     "thread.run.queued",
@@ -361,6 +363,24 @@ def test_a_passing_failure_of_the_model_is_tried_again(
     model.script = [Fails(500), Says("here I am")]
     assert names(streamed(client, thread, assistant)) == TEXT_RUN
     assert len(model.requests) == 2
+
+
+def test_as_many_answers_come_at_a_time_as_are_asked_for(tmp_path: Path):
+    model = Scripted(otherwise=Says("in a minute", think=60))
+    with (
+        model.served() as url,
+        running(tmp_path, model_url=url) as server,
+        server.client() as client,
+    ):
+        assistant = client.beta.assistants.create(model="scripted")
+        for _ in range(AT_A_TIME):
+            client.beta.threads.create_and_run(assistant_id=assistant.id)
+
+        # None waits for another to end: that would be in a minute.
+        give_up = time.monotonic() + 20
+        while len(model.requests) < AT_A_TIME and time.monotonic() < give_up:
+            time.sleep(0.02)
+        assert len(model.requests) == AT_A_TIME
 
 
 def test_an_answer_that_hits_the_limit_is_incomplete(

@@ -51,6 +51,9 @@ def serve(settings: Settings, listening: socket.socket, gguf: Path | None, *, hi
     async def run() -> None:
         logs.on_loop(asyncio.get_running_loop())
         async with app.router.lifespan_context(app):
+            # What is there now stays: 200,000 objects, and looking through them for what could be
+            # let go would stop every stream for a quarter of a second, again and again.
+            gc.freeze()
             server = _Server(config, app.state.rooms.stop, settings.stop_within)
             if hints:
                 server.once_listening = lambda: _tell(app, settings, port)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import socket
 import sys
@@ -117,7 +118,9 @@ def _migrate(chosen: Settings) -> None:
 def _serve(chosen: Settings, *, hints: bool) -> None:
     listening = _listen(chosen.host, chosen.port)
     gguf = _built_in_file(chosen)
-    # Only now: these take a second to import, and the port and the model may be missing.
+    # Only now: these take a second to import, and the port and the model may be missing. A quarter
+    # of it would be spent on looking for garbage among what stays, until `serve` enables it again.
+    gc.disable()
     from xiaozhi.serving import serve
 
     serve(chosen, listening, gguf, hints=hints)

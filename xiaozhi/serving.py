@@ -54,6 +54,7 @@ def serve(settings: Settings, listening: socket.socket, gguf: Path | None, *, hi
             # What is there now stays: 200,000 objects, and looking through them for what could be
             # let go would stop every stream for a quarter of a second, again and again.
             gc.freeze()
+            gc.enable()
             server = _Server(config, app.state.rooms.stop, settings.stop_within)
             if hints:
                 server.once_listening = lambda: _tell(app, settings, port)

@@ -275,11 +275,12 @@ class Recorder:
         return work
 
     def _keeping(self, answer: Answer) -> Work[None]:
-        step, message = answer.step, answer.message()
+        """Write what has been said so far; the step is kept already, and has not changed."""
+        message = answer.message()
 
         def work(connection: Connection) -> None:
             self._must_be_held(connection)
-            _put(connection, step, message)
+            message_rows.put(connection, message)
 
         return work
 

@@ -1,6 +1,7 @@
 """The server and the scripted model as processes of their own, as in real life."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -89,6 +90,12 @@ def checkout(revision: str) -> Generator[Path]:
         finally:
             remove = ["git", "worktree", "remove", "--force", str(place)]
             subprocess.run(remove, cwd=root, check=True)
+
+
+def free_port() -> int:
+    """Where nobody listens: what is measured is not asked by anybody else."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
 
 
 def wait_for(url: str) -> None:

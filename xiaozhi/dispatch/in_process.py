@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import Collection
+from contextvars import Context, copy_context
 from dataclasses import replace
 
+from xiaozhi import metrics
 from xiaozhi.dispatch.dispatcher import Execute, Expire, Resume
 from xiaozhi.dispatch.pace import Pace
 from xiaozhi.dispatch.places import Places
@@ -23,8 +25,9 @@ class InProcess:
         self._pace = Pace()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancelled: set[str] = set()
-        # When those expire that wait for a place
+        # Of those that wait for a place: when they expire, and which request they come from
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._contexts: dict[str, Context] = {}
         self._execute: Execute | None = None
         self._resume: Resume | None = None
 
@@ -63,6 +66,8 @@ class InProcess:
         later = max(0.0, (run.expires_at or 0) - time.time()) + BEHIND
         loop = asyncio.get_running_loop()
         self._timers[run.id] = loop.call_later(later, self._begin_without_place, run.id)
+        self._contexts[run.id] = copy_context()
+        metrics.queue_length(len(self._places.waiting))
 
     def cancel(self, run_id: str) -> bool:
         if segment := self._withdrawn(run_id):
@@ -95,9 +100,12 @@ class InProcess:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin(self, segment: Segment, *, has_place: bool = True) -> None:
-        task = asyncio.ensure_future(self._run(segment, has_place))
-        self._cancelled.discard(segment.run.id)
-        self._tasks[segment.run.id] = task
+        run_id = segment.run.id
+        # Not that of the run that has made room for it
+        context = self._contexts.pop(run_id, None)
+        running = self._run(segment, has_place)
+        self._tasks[run_id] = asyncio.get_running_loop().create_task(running, context=context)
+        self._cancelled.discard(run_id)
 
     def _begin_without_place(self, run_id: str) -> None:
         if segment := self._withdrawn(run_id):
@@ -107,7 +115,9 @@ class InProcess:
         """The segment that waited, if one did, with its timer stopped."""
         if timer := self._timers.pop(run_id, None):
             timer.cancel()
-        return self._places.withdraw(run_id)
+        segment = self._places.withdraw(run_id)
+        metrics.queue_length(len(self._places.waiting))
+        return segment
 
     async def _run(self, segment: Segment, has_place: bool) -> None:
         assert self._execute is not None, "open() comes first"
@@ -126,3 +136,4 @@ class InProcess:
         while segment := self._places.next():
             self._timers.pop(segment.run.id).cancel()
             self._begin(segment)
+        metrics.queue_length(len(self._places.waiting))

@@ -109,7 +109,10 @@ class Recorder:
         self._publish("thread.run.in_progress", self.run)
 
     async def said(self, piece: str, kind: Kind = "text") -> None:
-        """A piece of the model's answer. The first one makes the message."""
+        """A piece of the model's answer. The first one makes the message. Raises TakenOver."""
+        if self._saves.refused:
+            # Nobody wants what the model goes on to say.
+            raise self._saves.refused
         if self._calls is not None:
             # No message may follow in this turn (contract 7.8), and no model was seen to do it.
             log.warning("words behind calls are left out")
@@ -119,7 +122,10 @@ class Recorder:
             self._tell_text(self._answer, piece, kind)
 
     async def called(self, pieces: Sequence[CallPiece]) -> None:
-        """Pieces of the functions that the model calls. The first one makes the step."""
+        """Pieces of the functions that the model calls. The first one makes the step.
+
+        Raises TakenOver.
+        """
         calls = self._calls or await _to_its_end(self._new_calls())
         for piece in pieces:
             for data in calls.add(piece):
@@ -201,7 +207,7 @@ class Recorder:
                 connection, run, was=before("requires_action"), epoch=self.epoch, let_go=True
             )
             if kept is None:
-                raise TakenOver(f"Run '{run.id}' cannot become {run.status} any more.")
+                return self._written_before(connection, run)
             turn = usage.to_json(indent=None) if usage else None
             store.steps.put(connection, step, run_id=run.id, usage=turn)
             return kept
@@ -223,7 +229,7 @@ class Recorder:
             was = before(outcome.status)
             kept = run_rows.move_run(connection, run, was=was, epoch=self.epoch)
             if kept is None:
-                raise TakenOver(f"Run '{run.id}' cannot become {run.status} any more.")
+                return self._written_before(connection, run)
             for step, message in open_steps:
                 _put(connection, step, message)
             run_rows.unlock_thread(connection, run, at)
@@ -283,6 +289,17 @@ class Recorder:
             message_rows.put(connection, message)
 
         return work
+
+    def _written_before(self, connection: Connection, run: Run) -> Run:
+        """The run as its row has it, if it says what was to be written.
+
+        Then that was written, and only the answer was lost. Raises TakenOver.
+        """
+        if run_rows.is_held(connection, run.id, self.epoch):
+            held = run_rows.held_run(connection, run.id, self.epoch)
+            if held is not None and held.status == run.status:
+                return held
+        raise TakenOver(f"Run '{run.id}' cannot become {run.status} any more.")
 
     def _must_be_held(self, connection: Connection) -> None:
         if not run_rows.is_held(connection, self.run.id, self.epoch):

@@ -71,6 +71,11 @@ class Runs:
         self._expiry = Expiry(self._expire)
         dispatcher.open(watched.watched(self._execute), self._resume, self._expire)
 
+    @property
+    def owner(self) -> str:
+        """Under which name this process holds runs."""
+        return self._dispatcher.owner
+
     async def close(self) -> None:
         """Interrupt everything; the rows stay as they are, for the next start."""
         await self._expiry.close()
@@ -157,9 +162,7 @@ class Runs:
             if again and (same := _same(connection)):
                 return same
             outputs, at = request.tool_outputs, now()
-            return waiting.submit(
-                connection, thread_id, run_id, outputs, owner=self._dispatcher.owner, at=at
-            )
+            return waiting.submit(connection, thread_id, run_id, outputs, owner=self.owner, at=at)
 
         def _same(connection: Connection) -> Run | None:
             run = store.runs.locked(connection, run_id, thread_id=thread_id)
@@ -239,7 +242,7 @@ class Runs:
 
     def _added(self, connection: Connection, run: Run) -> Segment:
         expires_at = run.created_at + self._expires_after
-        run_rows.add_run(connection, run, owner=self._dispatcher.owner, expires_at=expires_at)
+        run_rows.add_run(connection, run, owner=self.owner, expires_at=expires_at)
         messages = message_rows.all_if_few(connection, run.thread_id)
         return Segment(run, epoch=0, number=0, messages=messages)
 

@@ -21,6 +21,8 @@ class Saves:
         """`name`: for the log."""
         self._store = store
         self._name = name
+        # Why a write that nobody waited for was refused for good
+        self.refused: XiaozhiError | None = None
         self._waiting: Makers = {}
         self._dropped: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -107,5 +109,5 @@ class Saves:
             if self._waiting:
                 self._write_within(AGAIN_WITHIN)
         except XiaozhiError as error:
-            # The next write that somebody waits for meets the same, and ends the segment.
-            log.warning("%s: not saved yet: %s", self._name, error)
+            log.warning("%s: not saved: %s", self._name, error)
+            self.refused = error

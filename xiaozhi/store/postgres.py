@@ -150,6 +150,8 @@ def engine(address: str) -> AsyncEngine:
         async_creator=lambda: connect(address),
         pool_size=CONNECTIONS,
         max_overflow=0,
+        # What people have said must not stand in the words of an error.
+        hide_parameters=True,
         # The others may be closed by whoever thinks that they are idle.
         pool_use_lifo=True,
     )

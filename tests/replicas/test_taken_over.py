@@ -1,0 +1,76 @@
+"""A run whose process lets go of it goes on at another one."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from openai.types.beta import Assistant
+
+from tests.api.test_run_events import followed, texts
+from tests.replicas.conftest import Clients, Replicas
+from tests.replicas.test_anywhere import SLOW, WEATHER, begun, listening, poll, said, until
+from tests.running import running
+from xiaozhi.chat_models.scripted import Calls, Says, Scripted
+from xiaozhi.store import Connection, left_runs
+
+
+def settings(replicas: Replicas, **more: Any) -> dict[str, Any]:
+    """Of a third one beside the two."""
+    chosen = replicas.here.settings
+    return {"model_url": chosen.model_url, "database": chosen.database, **more}
+
+
+def test_what_one_leaves_when_it_stops_goes_on_at_once(
+    clients: Clients, replicas: Replicas, model: Scripted, assistant: Assistant, tmp_path: Path
+):
+    model.script = [SLOW, Says("anew")]
+    with running(tmp_path, **settings(replicas)) as third, third.client() as client:
+        run = begun(client, assistant)
+        until(lambda: len(said(client, run)) > 1 and said(client, run)[1])
+    left = time.monotonic()
+    assert poll(clients.here, run).status == "completed"
+    assert time.monotonic() - left < 3
+    assert said(clients.there, run) == ["hello", "anew"]
+
+
+def test_a_run_that_waits_expires_though_its_process_is_gone(
+    clients: Clients, replicas: Replicas, model: Scripted, assistant: Assistant, tmp_path: Path
+):
+    model.script = [Calls([("weather", "{}")])]
+    with (
+        running(tmp_path, **settings(replicas, run_expires_after=3)) as third,
+        third.client() as client,
+    ):
+        run = poll(client, begun(client, assistant, tools=[WEATHER]))
+        assert run.status == "requires_action"
+    until(
+        lambda: (
+            clients.here.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id).status
+            == "expired"
+        )
+    )
+    clients.there.beta.threads.messages.create(run.thread_id, role="user", content="still here")
+
+
+def test_who_has_lost_a_run_stops_to_execute_it(
+    clients: Clients, replicas: Replicas, model: Scripted, assistant: Assistant
+):
+    model.script = [SLOW, Says("anew")]
+    run = begun(clients.here, assistant)
+    until(lambda: len(said(clients.there, run)) > 1)
+    before = listening(clients.here, run)
+    here, there = (one.rooms.runs.owner for one in replicas)
+    store = replicas.there.rooms.store
+
+    def claim(connection: Connection) -> None:
+        """As if a look of the other one had found this process dead."""
+        left_runs.hand_over(connection, here, [])
+        left_runs.claim_of(connection, there, None)
+
+    replicas.there.on_the_loop(lambda: store.write(claim))
+    assert before.result(10)[-2] == "error"
+    assert poll(clients.there, run).status == "completed"
+    assert said(clients.there, run) == ["hello", "anew"]
+    for client in clients:
+        assert texts(followed(client, run)) == "anew"
+    assert not replicas.here.rooms.stop.under_way

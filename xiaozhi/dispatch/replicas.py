@@ -106,6 +106,7 @@ class Replicas:
             except TimeoutError:
                 pass
             self._at_once.clear()
+            await self._presence.probe()
             try:
                 await (self._hand_over() if self._is_leaving else self._look())
             except XiaozhiError as error:

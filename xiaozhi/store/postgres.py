@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolIsEmpty
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from xiaozhi.errors import CannotStart, Unavailable
@@ -31,7 +32,8 @@ WAYS = 5  # tries more, where others stand in the way: beyond that it is no coin
 IN_THE_WAY = ("40001", "40P01", "23505", "23503")
 # Shutting down, crashed, starting up, out of connections (Postgres, appendix A)
 AWAY = ("57P01", "57P02", "57P03", "53300")
-CANNOT_CONNECT = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+CANNOT_CONNECT = (*LOST, ValueError)  # the last one: an address that cannot be read
 
 _SETTINGS = {
     "application_name": "xiaozhi",
@@ -111,7 +113,7 @@ class Postgres:
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
                 return await connection.run_sync(work)
-        except (SQLAlchemyError, *CANNOT_CONNECT) as error:
+        except (SQLAlchemyError, *LOST) as error:
             raise _said(error) from error
 
     async def _write(self, work: Work[Result]) -> Result:
@@ -122,7 +124,7 @@ class Postgres:
                 committing = True
                 await connection.commit()
                 return result
-        except (SQLAlchemyError, *CANNOT_CONNECT) as error:
+        except (SQLAlchemyError, *LOST) as error:
             said = _said(error)
             if committing and isinstance(said, _Away):
                 # It may have been kept: only the caller knows what doing it again would do.
@@ -188,6 +190,8 @@ async def _tried(once: Callable[[Work[Result]], Awaitable[Result]], work: Work[R
 
 def _said(error: BaseException) -> BaseException:
     """What `error` says about trying again; itself, where it says nothing."""
+    if isinstance(error, PoolIsEmpty):
+        return Unavailable("The database has more to do than it can. Please try again.")
     code = _code(error)
     if code in IN_THE_WAY:
         return _InTheWay(error)

@@ -14,10 +14,11 @@ from typing import Any
 import asyncpg
 
 from xiaozhi.errors import CannotStart
-from xiaozhi.store.postgres import CANNOT_CONNECT, connect, words
+from xiaozhi.store.postgres import CANNOT_CONNECT, LOST, connect, words
 
 EVERYBODY = "xiaozhi"  # the channel; each process has one of its own besides
 AGAIN_AFTER = (0.0, 0.1, 0.2, 0.5, 1.0)  # s; the last one for as long as the process lives
+ANSWERS_WITHIN = 5  # s
 LONGEST = 7000  # bytes of text; Postgres takes 8,000 in one notification
 
 # What is heard: its words, and a text
@@ -77,8 +78,19 @@ class Presence:
                 return
             try:
                 await self._connection.execute("SELECT pg_notify($1, $2)", channel, message)
-            except CANNOT_CONNECT as error:
+            except LOST as error:
                 log.warning("%s was not told: %s", kind, words(error))
+                self._connection.terminate()
+
+    async def probe(self) -> None:
+        """Notice a connection that was cut without a word; another one is made then."""
+        async with self._speaking:
+            if self._connection is None:
+                return
+            try:
+                await self._connection.execute("SELECT 1", timeout=ANSWERS_WITHIN)
+            except LOST as error:
+                log.warning("Postgres does not answer: %s", words(error))
                 self._connection.terminate()
 
     async def _connected(self) -> asyncio.Event:

@@ -13,11 +13,12 @@ from xiaozhi import __version__
 from xiaozhi.settings import OPENAI_NAMES, Settings
 
 ROOT = Path(__file__).parents[2]
+
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 MANIFEST: list[dict[str, Any]] = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
-STOPS_WITHIN = 10 + 3  # s: the setting stop_within, and what closes after it
+STOPS_WITHIN = Settings.model_fields["stop_within"].default + 3  # s, with what closes after it
 
 
 def of_kind(kind: str) -> list[dict[str, Any]]:

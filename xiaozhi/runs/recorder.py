@@ -11,6 +11,7 @@ order (contract 9.3):
     thread.message.completed, thread.run.step.completed,
     thread.run.step.created, .in_progress, .delta     called (a message that is open ends before)
     thread.run.requires_action                        action_required
+    thread.run.cancelling                             cancelling
     thread.message.completed | .incomplete,
     thread.run.step.completed | .failed | …,
     thread.run.completed | .incomplete | …            ended
@@ -130,6 +131,11 @@ class Recorder:
         for piece in pieces:
             for data in calls.add(piece):
                 self._events.publish(self.run.id, "thread.run.step.delta", data)
+
+    def cancelling(self, run: Run) -> None:
+        """A client has cancelled the run. `run`: as its row has it now."""
+        self.run = run
+        self._publish("thread.run.cancelling", run)
 
     async def action_required(self, asked: ActionRequired) -> None:
         """The turn is over, and the run waits for its client.

@@ -42,6 +42,8 @@ from xiaozhi.store import (
 if TYPE_CHECKING:  # one process alone needs nothing of what it imports
     from xiaozhi.dispatch.mirrors import Mirrors
 
+SETTLED_WITHIN = 5.0  # s
+
 log = logging.getLogger(__name__)
 
 
@@ -200,7 +202,6 @@ class Runs:
         if run.status == "cancelled":
             self._ended(run, steps)
             return run
-        self.telling.cancelling(run)
         self._dispatcher.cancel(run.id)
         return run
 
@@ -266,13 +267,13 @@ class Runs:
                 self._expiry.set(run.thread_id, run.id, run.expires_at or 0)
         except TakenOver as error:
             log.info("%s", error)
-            await self._settle(recorder)
+            await self._settle_whole(recorder)
         except asyncio.CancelledError:
             if await self._goes_on(recorder):
                 # Nobody cancelled the run: this process is being stopped.
                 await recorder.left()
                 raise
-            await self._settle(recorder)
+            await self._settle_whole(recorder)
 
     async def _outcome(self, recorder: Recorder, *, repeated: bool) -> Outcome | ActionRequired:
         """How the segment ends; that is not written yet. Raises TakenOver."""
@@ -281,6 +282,8 @@ class Runs:
             if repeated:
                 await self._adopt(recorder)
             if run.status == "cancelling":
+                if not repeated:
+                    recorder.cancelling(run)
                 return Outcome("cancelled")
             if (run.expires_at or 0) <= time.time():
                 # While it waited for a place: it does not even begin.
@@ -344,6 +347,16 @@ class Runs:
         what = f"run {recorder.run.id}: its end cannot be written"
         await until_available(what, write, takes_long=recorder.gave_up)
 
+    async def _settle_whole(self, recorder: Recorder) -> None:
+        """Also when a cancel comes late, and reaches the task in the midst of it."""
+        settling = asyncio.ensure_future(self._settle(recorder))
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            await asyncio.wait([settling], timeout=SETTLED_WITHIN)
+            settling.cancel()
+            raise
+
     async def _settle(self, recorder: Recorder) -> None:
         """The run's row does not say what we thought: do as it says."""
         what = f"run {recorder.run.id} cannot be read"
@@ -353,7 +366,7 @@ class Runs:
             return recorder.deleted()
         if run is None or run.status != "cancelling":
             return recorder.gave_up()
-        recorder.run = run
+        recorder.cancelling(run)
         await self._end(recorder, Outcome("cancelled"))
 
     async def _goes_on(self, recorder: Recorder) -> bool:

@@ -88,10 +88,6 @@ class Telling:
         self._events.publish(run.id, "thread.run.queued", written(run))
         return start
 
-    def cancelling(self, run: Run) -> None:
-        if self._is_here(run.id):
-            self._events.publish(run.id, "thread.run.cancelling", written(run))
-
     def ended(self, run: Run, steps: Sequence[RunStep]) -> None:
         """A run that waited for its client is over."""
         if not self._is_here(run.id):

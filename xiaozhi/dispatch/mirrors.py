@@ -2,12 +2,12 @@
 
     here                          there: the process that tells the run
     "tell RUN ASK ME"     ───►    to everybody; whoever tells the run answers
-    a topic of the same   ◄───    "told ASK EDITION PART": its frames, from the first one on, as
-    edition and numbers           they come, what came within a moment together
-    the topic is closed   ◄───    "over ASK"
+    a topic of the same   ◄───    "told ASK THEM PART EDITION": its frames, from the first one on,
+    edition and numbers           what came within a moment together; now and then without any
+    the topic is closed   ◄───    "over ASK THEM PARTS"
 
-Nothing is sent where nobody asks. Messages are lost with their connection, and a run can move to
-another process: then the topic here breaks off, and its listeners ask again.
+Nothing is sent where nobody asks. Messages are lost with their connection, processes die, and a run
+can move to another one: then the topic here breaks off, and its listeners ask again.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ from xiaozhi.store.presence import LONGEST, Presence
 
 ANSWERED_WITHIN = 1.0  # s
 GATHERED_FOR = 0.05  # s
+SPEAKS_WITHIN = 2.0  # s, though there is nothing to tell
+SILENT_FOR = 7.0  # s: then the one who tells is gone
 STOPS = "thread.run.requires_action"  # after it, streams of this stretch end
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,10 @@ log = logging.getLogger(__name__)
 class _Mirror:
     ask: str
     answered: asyncio.Event = field(default_factory=asyncio.Event)
+    # Who answered first: several may still know a run that has ended
+    teller: str = ""
     parts: int = 0
+    silence: asyncio.TimerHandle | None = None
     # The beginning of a frame whose rest is under way
     half: str = ""
 
@@ -59,6 +64,8 @@ class Mirrors:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for run_id in list(self._mirrors):
+            self._forget(run_id)
 
     async def follow(self, run_id: str) -> bool:
         """Whether the run can be listened to here from now on; asks the others for it, if need be.
@@ -76,7 +83,7 @@ class Mirrors:
                 await mirror.answered.wait()
         except TimeoutError:
             if not mirror.answered.is_set() and self._mirrors.get(run_id) is mirror:
-                del self._mirrors[run_id]
+                self._forget(run_id)
         return self._events.published(run_id) is not None
 
     def is_told_here(self, run_id: str) -> bool:
@@ -104,24 +111,32 @@ class Mirrors:
 
     async def _tell(self, run_id: str, ask: str, peer: str) -> None:
         edition, number = self._events.edition(run_id), 0
+        about = (ask, self._presence.name)
         # Though nothing may have happened yet: it has been found
-        await self._presence.tell("told", ask, edition, "0", to=peer)
-        async with aclosing(self._events.listen(run_id, whole=True)) as batches:
+        await self._presence.tell("told", *about, "0", edition, to=peer)
+        heard = self._events.listen(run_id, whole=True, idle=SPEAKS_WITHIN)
+        async with aclosing(heard) as batches:
             async for frames in batches:
                 numbered = b"".join(b"id: %d\n%s" % one for one in frames)
-                for piece in pieces(numbered):
+                for piece in pieces(numbered) if numbered else [""]:
                     number += 1
-                    about = (ask, edition, str(number))
-                    await self._presence.tell("told", *about, text=piece, to=peer)
+                    await self._presence.tell(
+                        "told", *about, str(number), edition, text=piece, to=peer
+                    )
                 await asyncio.sleep(GATHERED_FOR)
-        await self._presence.tell("over", ask, str(number), to=peer)
+        await self._presence.tell("over", *about, str(number), to=peer)
 
     def _heard(self, about: list[str], text: str) -> None:
-        ask, edition, part = about
+        ask, teller, part, edition = about
         run_id, mirror = self._asked_as(ask)
-        if run_id is None or mirror is None:
+        if run_id is None or mirror is None or mirror.teller not in ("", teller):
             return
+        if mirror.silence is not None:
+            mirror.silence.cancel()
+        loop = asyncio.get_running_loop()
+        mirror.silence = loop.call_later(SILENT_FOR, self._moved, run_id)
         if part == "0":
+            mirror.teller = teller
             self._events.open(run_id, edition)
             mirror.answered.set()
             return
@@ -136,13 +151,13 @@ class Mirrors:
                 self._events.stop(run_id)
 
     def _over(self, about: list[str], _: str) -> None:
-        ask, parts = about
+        ask, teller, parts = about
         run_id, mirror = self._asked_as(ask)
-        if run_id is None or mirror is None:
+        if run_id is None or mirror is None or mirror.teller != teller:
             return
         if int(parts) != mirror.parts or mirror.half:
             return self._moved(run_id)
-        del self._mirrors[run_id]
+        self._forget(run_id)
         self._events.close(run_id)
 
     def _asked_as(self, ask: str) -> tuple[str | None, _Mirror | None]:
@@ -156,9 +171,15 @@ class Mirrors:
         if self._is_executed_here(run_id):
             # If that is over, its next write finds it out.
             return
+        self._forget(run_id)
+        self._events.moved_away(run_id)
+
+    def _forget(self, run_id: str) -> None:
+        """It is no mirror any more."""
         if mirror := self._mirrors.pop(run_id, None):
             mirror.answered.set()
-        self._events.moved_away(run_id)
+            if mirror.silence is not None:
+                mirror.silence.cancel()
 
     def _missed(self) -> None:
         """Messages may have been lost, in both directions."""

@@ -11,9 +11,10 @@ from tests.running import NO_BLOCKING
 from xiaozhi.store import postgres, sqlite
 from xiaozhi.store.store import Result, Work
 
-# Stories of Postgres are lived on a loop, where Hypothesis looks something up now and then.
+# Stories about a database are lived on a loop of their own, which may be blocked.
 for call in NO_BLOCKING.functions.values():
     call.can_block_in("tests/store/test_search.py", "story")
+    call.can_block_in("tests/store/test_sqlite.py", "story")
 
 
 class Database(Protocol):

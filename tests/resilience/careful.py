@@ -22,7 +22,7 @@ PAUSE = 0.1  # s between attempts of our own; the SDK makes its own before
 
 
 class Careful:
-    """`addresses`: where the server can be found; after a lost connection the next one is tried.
+    """`addresses`: where the server can be found; each call goes to the next one.
 
     `lost`: how often an attempt was lost although the SDK had repeated it.
     """
@@ -41,10 +41,10 @@ class Careful:
 
     async def once(self, call: Call[Value]) -> Value:
         """Raises LOST; the next attempt goes elsewhere."""
+        self._current = (self._current + 1) % len(self._clients)
         try:
             return await call(self._clients[self._current])
         except LOST:
-            self._current = (self._current + 1) % len(self._clients)
             self.lost += 1
             raise
 

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from openai import InternalServerError, OpenAI
+from sqlalchemy import Connection
 
 from tests.resilience import invariants
 from tests.resilience.careful import Careful
@@ -99,10 +100,7 @@ def test_a_full_disk_passes(
             assert took < ENDS_WITHIN
             asyncio.run(all_stands(load, server))
             server.kill()
-            with server.left() as left:
-                invariants.nothing_is_lost(left, load.journal)
-                invariants.nothing_contradicts_itself(left)
-                invariants.nothing_waits(left)
+            server.look(lambda left: nothing_is_half_written(left, load))
         finally:
             server.kill()
 
@@ -122,6 +120,12 @@ async def fill_under(load: Load, server: OneServer, full: Full, seed: str) -> fl
     load.stopping = True
     await talking
     return max(run.ended_at - room_at for run in under_way if run.ended_at is not None)
+
+
+def nothing_is_half_written(left: Connection, load: Load) -> None:
+    invariants.nothing_is_lost(left, load.journal)
+    invariants.nothing_contradicts_itself(left)
+    invariants.nothing_waits(left)
 
 
 def is_told_clearly(server: OneServer, load: Load, choice: random.Random) -> None:

@@ -11,6 +11,7 @@ XiaozhiError
 ├── TooManyRequests      more runs wait than may
 ├── ModelFailed          a chat model did not answer, or broke off
 └── Unavailable          not now: shutting down, disk full, overloaded
+    └── InDoubt          … and what was to be written may have been, or not
 """
 
 from typing import Literal
@@ -78,6 +79,10 @@ class TooManyRequests(XiaozhiError):
 
 
 class Unavailable(XiaozhiError):
+    pass
+
+
+class InDoubt(Unavailable):
     pass
 
 

@@ -32,7 +32,7 @@ from openai.types.beta.threads.runs import RunStep
 
 from xiaozhi import store
 from xiaozhi.chat_models import CallPiece
-from xiaozhi.errors import XiaozhiError
+from xiaozhi.errors import InDoubt, XiaozhiError
 from xiaozhi.events import Events
 from xiaozhi.ids import now
 from xiaozhi.runs import watched
@@ -41,6 +41,7 @@ from xiaozhi.runs.calls import Calls, asked_for
 from xiaozhi.runs.earlier_try import EarlierTry
 from xiaozhi.runs.lifecycle import before, moved
 from xiaozhi.runs.outcome import ActionRequired, Outcome
+from xiaozhi.runs.patience import until_available
 from xiaozhi.runs.saves import Saves
 from xiaozhi.runs.steps import closed_step, total_usage
 from xiaozhi.store import Connection, Segment, Store, Work, changed, message_rows, run_rows, written
@@ -175,7 +176,7 @@ class Recorder:
     async def _new_answer(self, piece: str, kind: Kind) -> None:
         answer = Answer.new(self.run, len(self.steps), now())
         step, message = answer.step, answer.message()
-        await self._saves.now(self._beginning(step, message))
+        await self._begin(step, message)
         self._answer, self._earlier = answer, EarlierTry()
         self._publish_begun(step)
         self._publish("thread.message.created", message)
@@ -191,7 +192,7 @@ class Recorder:
         said = self._answer.closed(_SAID, None, now()) if self._answer else None
         calls = Calls(self.run, len(self.steps) + (1 if said else 0), now())
         self._saves.drop("answer")
-        await self._saves.now(self._beginning(calls.step, said=said))
+        await self._begin(calls.step, said=said)
         self._calls, self._answer, self._earlier = calls, None, EarlierTry()
         if said:
             step, message = said
@@ -263,17 +264,37 @@ class Recorder:
             return [(closed_step(self._calls.whole(), outcome, outcome.usage, at), None)]
         return self._earlier.closed(outcome, at)
 
-    def _beginning(
+    async def _begin(
         self,
         step: RunStep,
         message: Message | None = None,
         *,
         said: tuple[RunStep, Message] | None = None,
-    ) -> Work[None]:
+    ) -> None:
         """Write a new step (and message); of what an earlier try has left, only its rows stay.
 
         `said`: an answer that ends before.
         """
+
+        async def write(*, again: bool) -> None:
+            await self._saves.now(self._beginning(step, message, said, again=again))
+
+        try:
+            await write(again=self.epoch > 0)
+        except InDoubt:
+            # Its rows may be there, and nobody else would ever end them.
+            what = f"run {self.run.id}: what it begins cannot be written"
+            await until_available(what, lambda: write(again=True))
+
+    def _beginning(
+        self,
+        step: RunStep,
+        message: Message | None,
+        said: tuple[RunStep, Message] | None,
+        *,
+        again: bool,
+    ) -> Work[None]:
+        """`again`: the rows of an earlier try may be there."""
         earlier = self._earlier
 
         def work(connection: Connection) -> None:
@@ -281,8 +302,7 @@ class Recorder:
             earlier.give_way(connection, step)
             if said:
                 _put(connection, *said)
-            # A segment that is done again may find the rows of its first try.
-            (_put if self.epoch else _add)(connection, step, message)
+            (_put if again else _add)(connection, step, message)
 
         return work
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolIsEmpty
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from xiaozhi.errors import CannotStart, Unavailable
+from xiaozhi.errors import CannotStart, InDoubt, Unavailable
 from xiaozhi.store import schema
 from xiaozhi.store.store import Result, Work
 
@@ -128,7 +128,7 @@ class Postgres:
             said = _said(error)
             if committing and isinstance(said, _Away):
                 # It may have been kept: only the caller knows what doing it again would do.
-                raise _unavailable(said) from error
+                raise InDoubt(_unavailable(said).message) from error
             raise said from error
 
 

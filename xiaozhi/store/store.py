@@ -26,7 +26,8 @@ class Store(Protocol):
 
         Writes happen in the order in which they were begun, also when several are under way.
         Whatever `work` raises undoes its changes, and is raised here. Raises Unavailable where the
-        database cannot be written now (disk full, say).
+        database cannot be written now (disk full, say); where it went away in the moment of the
+        commit, InDoubt.
         """
         ...
 

@@ -30,8 +30,9 @@ WAYS = 5  # tries more, where others stand in the way: beyond that it is no coin
 # What another transaction did meanwhile is seen in the next try: serialization_failure,
 # deadlock_detected, unique_violation, foreign_key_violation
 IN_THE_WAY = ("40001", "40P01", "23505", "23503")
-# Shutting down, crashed, starting up, out of connections (Postgres, appendix A)
-AWAY = ("57P01", "57P02", "57P03", "53300")
+# The connection broke or was refused; shutting down, crashed, starting up, out of connections
+# (Postgres, appendix A; 08 is a whole class)
+AWAY = ("08", "57P01", "57P02", "57P03", "53300")
 LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 CANNOT_CONNECT = (*LOST, ValueError)  # the last one: an address that cannot be read
 
@@ -196,7 +197,8 @@ def _said(error: BaseException) -> BaseException:
     if code in IN_THE_WAY:
         return _InTheWay(error)
     is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    if is_lost or code in AWAY or not isinstance(error, SQLAlchemyError):
+    is_away = code is not None and code.startswith(AWAY)
+    if is_lost or is_away or not isinstance(error, SQLAlchemyError):
         return _Away(words(error))
     return error
 

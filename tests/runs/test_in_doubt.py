@@ -14,7 +14,7 @@ from xiaozhi import store
 from xiaozhi.chat_models import CallPiece
 from xiaozhi.errors import InDoubt
 from xiaozhi.events import Events
-from xiaozhi.runs.outcome import Outcome
+from xiaozhi.runs.outcome import failed
 from xiaozhi.runs.recorder import Recorder
 from xiaozhi.store import Connection, Segment, Store, Work, run_rows
 from xiaozhi.store.store import Result
@@ -70,14 +70,15 @@ def test_what_a_run_says_and_calls_is_there_once(tmp_path: Path, loses: str):
             losing, events = LosesAnAnswer(database), Events()
             events.open(RUN.id)
             recorder = Recorder(Segment(RUN, epoch=0, number=0), losing, events)
+            recorder.began()
             losing.loses = loses
             await recorder.said("one")
             losing.loses = loses
             await recorder.called([CallPiece(0, "weather", "{}")])
-            await recorder.ended(Outcome("cancelled"))
+            await recorder.ended(failed("server_error", "It broke off."))
             run, steps, messages = await database.read(left)
-            assert run.status == "cancelled"
-            assert [step.status for step in steps] == ["completed", "cancelled"]
+            assert run.status == "failed"
+            assert [step.status for step in steps] == ["completed", "failed"]
             assert messages == ["completed"]
 
     asyncio.run(story())

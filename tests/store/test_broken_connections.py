@@ -15,6 +15,7 @@ async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> N
 
 
 def test_what_breaks_while_it_is_made_is_made_again(postgres: PostgresServer):
+    address = postgres.create_database()
     taken = 0
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,7 +30,6 @@ def test_what_breaks_while_it_is_made_is_made_again(postgres: PostgresServer):
         await asyncio.gather(pass_on(reader, here), pass_on(there, writer))
 
     async def story() -> None:
-        address = postgres.create_database()
         async with await asyncio.start_server(take, "127.0.0.1", 0) as breaking:
             port: int = breaking.sockets[0].getsockname()[1]
             store = Postgres(engine(address.replace(str(postgres.port), str(port))))

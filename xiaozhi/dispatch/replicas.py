@@ -12,7 +12,8 @@ Why there is no other engine under it: docs/decisions/0009-replicas.md.
 import asyncio
 import logging
 import random
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from xiaozhi.dispatch.dispatcher import Execute, Expire, Resume
 from xiaozhi.dispatch.in_process import InProcess
@@ -22,6 +23,9 @@ from xiaozhi.store import Segment, Store, Work, left_runs
 from xiaozhi.store.presence import Presence
 
 LOOKS_EVERY = 1.0  # s
+# s that something is found so before anybody believes it: between a commit and its task lies a
+# moment, and between the loss of a connection and the next one (presence.py)
+CERTAIN_AFTER = 0.75
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +39,9 @@ class Replicas:
         self._expire: Expire | None = None
         self._store = store
         self._presence = presence
-        # As the last look found them. Only what is found twice is taken up: between a commit and
-        # its task lies a moment, and between the loss of a connection and the next one.
-        self._gone: set[str] = set()
-        self._lost: set[str] = set()
+        # Since when each look finds owners dead, and own runs not executed
+        self._gone: dict[str, float] = {}
+        self._lost: dict[str, float] = {}
         self._at_once = asyncio.Event()
         self._is_leaving = False
         self._chance = random.Random()
@@ -46,6 +49,7 @@ class Replicas:
         self._telling: set[asyncio.Future[None]] = set()
         presence.on("cancel", lambda about, _: self._cancelled(about[0]))
         presence.on("left", lambda _about, _text: self._at_once.set())
+        presence.on_return(self._doubt)
 
     def open(self, execute: Execute, resume: Resume, expire: Expire) -> None:
         self._here.open(execute, resume, expire)
@@ -118,10 +122,11 @@ class Replicas:
         me = self.owner
         found = await self._store.read(lambda c: left_runs.look(c, me, now()))
         handed_over = [owner for owner in found.gone if owner is None]
-        gone = {owner for owner in found.gone if owner is not None}
-        dead, self._gone = gone & self._gone, gone
-        lost = {run_id for run_id in found.own if not self._here.knows(run_id)}
-        again, self._lost = sorted(lost & self._lost), lost
+        self._gone = _since(self._gone, (owner for owner in found.gone if owner is not None))
+        lost = (run_id for run_id in found.own if not self._here.knows(run_id))
+        self._lost = _since(self._lost, lost)
+        dead = _certain(self._gone) if self._presence.is_there else []
+        again = _certain(self._lost)
         for run_id, status in found.own.items():
             if status == "cancelling":
                 self._here.cancel(run_id)
@@ -150,6 +155,10 @@ class Replicas:
             self._at_once.set()
         return len(segments)
 
+    def _doubt(self) -> None:
+        """Postgres was away for us: those who seemed dead may only not have come back yet."""
+        self._gone.clear()
+
     def _cancelled(self, run_id: str) -> None:
         self._here.cancel(run_id)
 
@@ -157,3 +166,14 @@ class Replicas:
         task = asyncio.ensure_future(self._presence.tell(kind, *about))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+
+def _since(before: Mapping[str, float], found: Iterable[str]) -> dict[str, float]:
+    """Since when (time.monotonic()) what is `found` now was found. `before`: by the last look."""
+    at = time.monotonic()
+    return {one: before.get(one, at) for one in found}
+
+
+def _certain(since: Mapping[str, float]) -> list[str]:
+    at = time.monotonic()
+    return [one for one, first in since.items() if at - first >= CERTAIN_AFTER]

@@ -17,7 +17,9 @@ from xiaozhi.errors import CannotStart
 from xiaozhi.store.postgres import CANNOT_CONNECT, LOST, connect, words
 
 EVERYBODY = "xiaozhi"  # the channel; each process has one of its own besides
-AGAIN_AFTER = (0.0, 0.1, 0.2, 0.5, 1.0)  # s; the last one for as long as the process lives
+# s; the last one for as long as the process lives. Where Postgres was away, all are back before
+# anybody believes that one is dead (dispatch/replicas.py).
+AGAIN_AFTER = (0.0, 0.1, 0.2, 0.4)
 ANSWERS_WITHIN = 5  # s
 LONGEST = 7000  # bytes of text; Postgres takes 8,000 in one notification
 
@@ -38,6 +40,11 @@ class Presence:
         self._heard: dict[str, Hear] = {}
         self._back: list[Callable[[], None]] = []
         self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the others can see and reach this process now."""
+        return self._connection is not None
 
     def on(self, kind: str, hear: Hear) -> None:
         """Call `hear` with each message of this kind."""

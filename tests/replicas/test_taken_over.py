@@ -7,6 +7,7 @@ from typing import Any
 from openai.types.beta import Assistant
 
 from tests.api.test_run_events import followed, texts
+from tests.postgres import PostgresServer, migrated
 from tests.replicas.conftest import Clients, Replicas
 from tests.replicas.test_anywhere import SLOW, WEATHER, begun, listening, poll, said, until
 from tests.running import running
@@ -74,3 +75,24 @@ def test_who_has_lost_a_run_stops_to_execute_it(
     for client in clients:
         assert texts(followed(client, run)) == "anew"
     assert not replicas.here.rooms.stop.under_way
+
+
+def test_who_gets_a_run_back_that_it_still_executes_tells_it_once(
+    model: Scripted, postgres: PostgresServer, model_server: tuple[Scripted, str], tmp_path: Path
+):
+    model.script = [Says("too late", think=3), Says(["anew "] * 10, pause=0.4)]
+    database = migrated(postgres.create_database())
+    with (
+        running(tmp_path, model_url=model_server[1], database=database) as alone,
+        alone.client() as client,
+    ):
+        run = begun(client, client.beta.assistants.create(model="scripted"))
+        until(lambda: model.requests)
+        rooms = alone.rooms
+        # As if another one had found this process dead, had claimed the run, and died.
+        alone.on_the_loop(
+            lambda: rooms.store.write(lambda c: left_runs.hand_over(c, rooms.runs.owner, []))
+        )
+        assert poll(client, run).status == "completed"
+        assert said(client, run) == ["hello", "anew " * 10]
+        assert texts(followed(client, run)) == "anew " * 10

@@ -71,6 +71,8 @@ class Runs:
         self._expires_after = expires_after
         self._admission = admission
         self._expiry = Expiry(self._expire)
+        # Of the runs that are executed here now, by their ids
+        self._recorders: dict[str, Recorder] = {}
         dispatcher.open(watched.watched(self._execute), self._resume, self._expire)
 
     @property
@@ -253,12 +255,16 @@ class Runs:
 
     def _resume(self, segment: Segment) -> None:
         """Go on with what another process has left."""
+        if stale := self._recorders.get(segment.run.id):
+            # It was taken from this process, and is back before that has noticed.
+            stale.gave_up()
         self.telling.taken_up(segment.run.id)
         self._dispatcher.start(segment)
 
     async def _execute(self, segment: Segment) -> None:
         """One segment, to its end, whatever happens. Raises CancelledError alone."""
         recorder = Recorder(segment, self._store, self._events)
+        self._recorders[segment.run.id] = recorder
         try:
             outcome = await self._outcome(recorder, repeated=segment.epoch > 0)
             await self._end(recorder, outcome)
@@ -274,6 +280,9 @@ class Runs:
                 await recorder.left()
                 raise
             await self._settle_whole(recorder)
+        finally:
+            if self._recorders.get(segment.run.id) is recorder:
+                del self._recorders[segment.run.id]
 
     async def _outcome(self, recorder: Recorder, *, repeated: bool) -> Outcome | ActionRequired:
         """How the segment ends; that is not written yet. Raises TakenOver."""

@@ -1,8 +1,9 @@
 """Killed at any moment: nothing accepted is lost or doubled, and everything goes on within seconds.
 
 A hundred deaths under load, then everything that any client was told is compared with what is
-there: 270 s on two cores that had four times as much else to do. For a long look, or the same one
-again:
+there: of one server on SQLite, of a replica on Postgres, and of Postgres itself; and besides, a
+replica loses its connections, half of the time until the others have claimed its runs. For a long
+look, or the same one again:
 
     KILLS=1000 .venv/bin/pytest -s tests/resilience/test_killed.py
     SEED=4711 …

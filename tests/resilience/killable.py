@@ -40,7 +40,7 @@ class Killable(Protocol):
         """The database as it is now: one consistent view, nothing done to it."""
         ...
 
-    def killed_runs(self, left: Connection) -> set[str]:
+    def killed_runs(self, left: Connection, /) -> set[str]:
         """Of the runs under way those that the dead has held, in what `look` shows."""
         ...
 
@@ -69,7 +69,7 @@ class OneServer(Server):
                 shutil.copy(file, folder)
             return _looked(Path(folder), look)
 
-    def killed_runs(self, left: Connection) -> set[str]:
+    def killed_runs(self, left: Connection, /) -> set[str]:
         return invariants.unfinished(left)
 
 

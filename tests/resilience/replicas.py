@@ -112,7 +112,7 @@ class OneOfReplicas:
         self._dead.wait_until_ready()
         return self._died_at
 
-    def killed_runs(self, left: Connection) -> set[str]:
+    def killed_runs(self, left: Connection, /) -> set[str]:
         return set(left.execute(LEFT).scalars())
 
 
@@ -138,7 +138,7 @@ class PostgresBelow:
         self._replicas.wait_until_ready()
         return since
 
-    def killed_runs(self, left: Connection) -> set[str]:
+    def killed_runs(self, left: Connection, /) -> set[str]:
         return invariants.unfinished(left)
 
 
@@ -152,6 +152,7 @@ class CutOffReplica:
         self._choice = choice
         self._cut_off = replicas.servers[0]
         self._is_claimed = False
+        self._under_way: set[str] = set()
         self.addresses = replicas.addresses
         self.look = replicas.look
 
@@ -161,7 +162,7 @@ class CutOffReplica:
         if self._is_claimed:
             # So that it cannot connect again before the others have looked
             self._cut_off.freeze()
-        cut_off(self._replicas, self._cut_off)
+        self._under_way = cut_off(self._replicas, self._cut_off)
 
     def start(self) -> float:
         if self._is_claimed:
@@ -171,12 +172,21 @@ class CutOffReplica:
         self._cut_off.wait_until_ready()
         return since
 
-    def killed_runs(self, left: Connection) -> set[str]:
-        return invariants.unfinished(left)
+    def killed_runs(self, _left: Connection) -> set[str]:
+        return self._under_way
 
 
-def cut_off(replicas: Replicas, server: Server) -> None:
-    """All its connections to Postgres are ended there, as in a fail-over."""
+def cut_off(replicas: Replicas, server: Server) -> set[str]:
+    """All its connections to Postgres are ended there, as in a fail-over.
+
+    Returns the runs that were under way, its own and others.
+    """
     connections = server.process.net_connections("tcp")
     ports = [one.laddr.port for one in connections if one.raddr and one.laddr.port != server.port]
-    replicas.look(lambda left: left.execute(CUT_OFF, {"ports": ports}).all())
+
+    def cut(left: Connection) -> set[str]:
+        under_way = invariants.unfinished(left)
+        assert left.execute(CUT_OFF, {"ports": ports}).all(), "it had no connections"
+        return under_way
+
+    return replicas.look(cut)

@@ -1,22 +1,29 @@
 """Does anything get slower when there are more threads?
 
-10, 1,000 and 100,000 threads with 4 messages each (SQLite on disk, full durability), asked over
-HTTP, one request at a time: medians in ms. `rare`: a search for what 5 threads say; `common`: for
-what all of them say. Ready: s until the server is, with 10,000 runs that have ended in the largest
-database. Expected: no figure that grows, but for the common word, whose hits are all looked at
+10, 1,000 and 100,000 threads with 4 messages each (on disk, full durability), asked over HTTP, one
+request at a time: medians in ms. `rare`: a search for what 5 threads say; `common`: for what all of
+them say. Ready: s until the server is, with 10,000 runs that have ended in the largest database.
+Expected: no figure that grows, but for the common word on SQLite, whose hits are all looked at
 (docs/decisions/0007-search.md).
 
-    .venv/bin/python -m benchmarks.growth
+    .venv/bin/python -m benchmarks.growth [--postgres] [--database URL]
 
-2026-11-25, 2 cores under other loads of 9 (to be measured again when idle), Python 3.11: with 10
-and with 100,000 threads a thread 8.0 and 1.4 ms, a message 7.8 and 7.9, first page of threads 3.7
-and 1.2, a rare word 4.2 and 1.6, the common one 5.9 and 315, a run to its first token 24 and 4.
+On SQLite, or on a Postgres of the benchmark's own, or on one that is running (an empty database).
+
+2026-11-25, 2 cores under other loads of 9 (to be measured again when idle), Python 3.11, SQLite:
+with 10 and with 100,000 threads a thread 8.0 and 1.4 ms, a message 7.8 and 7.9, first page of
+threads 3.7 and 1.2, a rare word 4.2 and 1.6, the common one 5.9 and 315, a run to its first token
+24 and 4.
 """
 
+import argparse
+import asyncio
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,14 +34,23 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import Table, func, insert, select, text
 
 from benchmarks.connection import Connection
-from benchmarks.processes import free_port, scripted_model, server
+from benchmarks.processes import free_port, migrate, scripted_model, server
+from tests.postgres import postgres_server
 from xiaozhi import assistants, threads
 from xiaozhi.ids import new_id
 from xiaozhi.requests import CreateAssistant, CreateMessage, CreateRun, CreateThread
 from xiaozhi.runs.lifecycle import moved
 from xiaozhi.runs.new_run import new_run
-from xiaozhi.store import schema, search_sqlite, tables, written
-from xiaozhi.store.sqlite import engine
+from xiaozhi.store import (
+    Work,
+    postgres,
+    schema,
+    search_postgres,
+    search_sqlite,
+    sqlite,
+    tables,
+    written,
+)
 from xiaozhi.tokens import of_message
 
 SIZES = (10, 1_000, 100_000)  # threads
@@ -52,7 +68,11 @@ SAID = (
 )
 RARELY_SAID = ("Where is Trondheim?", *SAID[1:])
 
+# The next row that the server adds comes behind those that were numbered here.
+CONTINUED = "SELECT setval(pg_get_serial_sequence('{table}', 'seq'), max(seq)) FROM {table}"
+
 Row = dict[str, Any]
+Fill = Callable[[Work[None]], None]  # does it in a transaction of its own
 
 
 class Filling:
@@ -63,6 +83,7 @@ class Filling:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._is_postgres = database.dialect.name == "postgresql"
         self._thread = threads.new_thread(CreateThread(), MADE_AT)
 
     def add_threads(self, how_many: int, said: Sequence[str]) -> None:
@@ -70,7 +91,8 @@ class Filling:
         texts = [CreateMessage(role="user", content=text) for text in said]
         made = [threads.new_message(self._thread.id, text, MADE_AT) for text in texts]
         templates = [(written(message), message.id, of_message(message)) for message in made]
-        grams = [search_sqlite.grams(text) for text in said]
+        cut = search_postgres.cut_up if self._is_postgres else _cut_for_sqlite
+        cuts = [cut(text) for text in said]
         new_threads: list[Row] = []
         new_messages: list[Row] = []
         found: list[Row] = []
@@ -80,17 +102,25 @@ class Filling:
             body = written(self._thread).replace(self._thread.id, thread_id)
             row = {"seq": thread_seq, "id": thread_id, "body": body}
             new_threads.append(row | {"last_activity_at": MADE_AT + thread_seq})
-            for (body, id, tokens), cut in zip(templates, grams, strict=True):
+            for (body, id, tokens), cut in zip(templates, cuts, strict=True):
                 seq, message_id = next(numbers), new_id("msg_")
                 body = body.replace(self._thread.id, thread_id).replace(id, message_id)
                 row = {"seq": seq, "id": message_id, "body": body, "thread_id": thread_id}
                 new_messages.append(row | {"tokens": tokens})
-                place = thread_seq << search_sqlite.MESSAGE_BITS | seq
-                found.append({"rowid": place, "grams": cut})
+                found.append({**self._place(thread_seq, seq), **cut})
         self._database.execute(insert(tables.threads), new_threads)
         self._database.execute(insert(tables.messages), new_messages)
-        add = text("INSERT INTO search (rowid, grams) VALUES (:rowid, :grams)")
-        self._database.execute(add, found)
+        if self._is_postgres:
+            self._database.execute(insert(search_postgres.search), found)
+            for table in ("threads", "messages"):
+                self._database.execute(text(CONTINUED.format(table=table)))
+        else:
+            self._database.execute(text("INSERT INTO search VALUES (:rowid, :grams)"), found)
+
+    def _place(self, thread: int, message: int) -> Row:
+        if self._is_postgres:
+            return {"thread": thread, "message": message}
+        return {"rowid": thread << search_sqlite.MESSAGE_BITS | message}
 
     def add_ended_runs(self, how_many: int) -> None:
         """Each in a thread of its own."""
@@ -112,22 +142,47 @@ class Filling:
         return (self._database.execute(select(func.max(table.c.seq))).scalar() or 0) + 1
 
 
-def fill(path: Path, already: int, wanted: int) -> None:
+def _cut_for_sqlite(text: str) -> Row:
+    return {"grams": search_sqlite.cut_up(text)}
+
+
+def on_sqlite(path: Path) -> Fill:
+    def run(work: Work[None]) -> None:
+        with sqlite.engine(path, writes=True).connect() as database, database.begin():
+            work(database)
+
+    run(schema.bring_up_to_date)
+    return run
+
+
+def on_postgres(address: str) -> Fill:
+    async def once(work: Work[None]) -> None:
+        engine = postgres.engine(address)
+        async with engine.begin() as database:
+            await database.run_sync(work)
+        await engine.dispose()
+
+    migrate(address)
+    return lambda work: asyncio.run(once(work))
+
+
+def fill(run: Fill, already: int, wanted: int) -> None:
     """Up to `wanted` threads; `already` so many are there."""
-    with engine(path, writes=True).connect() as database:
-        with database.begin():
-            schema.bring_up_to_date(database)
-            filling = Filling(database)
-            if not already:
-                filling.add_threads(5, RARELY_SAID)
-                already = 5
-        while already < wanted:
-            with database.begin():
-                filling.add_threads(min(IN_ONE_GO, wanted - already), SAID)
-            already += IN_ONE_GO
-        if wanted == SIZES[-1]:
-            with database.begin():
-                filling.add_ended_runs(ENDED_RUNS)
+    if not already:
+        run(lambda database: Filling(database).add_threads(5, RARELY_SAID))
+        already = 5
+    while already < wanted:
+        more = min(IN_ONE_GO, wanted - already)
+        run(partial(add_threads, how_many=more))
+        already += more
+    if wanted == SIZES[-1]:
+        run(lambda database: Filling(database).add_ended_runs(ENDED_RUNS))
+    # As Postgres does it by itself, a minute later
+    run(lambda database: database.execute(text("ANALYZE")) and None)
+
+
+def add_threads(database: Database, how_many: int) -> None:
+    Filling(database).add_threads(how_many, SAID)
 
 
 async def medians(port: int) -> dict[str, float]:
@@ -177,15 +232,25 @@ async def median(call: Callable[[], Awaitable[object]]) -> float:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--postgres", action="store_true", help="on one of our own")
+    parser.add_argument("--database", metavar="URL", help="on this Postgres")
+    given = parser.parse_args()
     table: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder, scripted_model(free_port(), words=5) as model:
-        path = Path(folder) / "xiaozhi.db"
+    with ExitStack() as stack:
+        model = stack.enter_context(scripted_model(free_port(), words=5))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        address = given.database
+        if given.postgres:
+            address = stack.enter_context(postgres_server()).create_database()
+        run = on_postgres(address) if address else on_sqlite(folder / "xiaozhi.db")
+        options = ["--no-ui", *(["--database", address] if address else [])]
         for already, wanted in zip((0, *SIZES), SIZES, strict=False):
             began = time.perf_counter()
-            fill(path, already, wanted)
+            fill(run, already, wanted)
             print(f"{wanted} threads, filled in {time.perf_counter() - began:.0f} s", flush=True)
             port, began = free_port(), time.perf_counter()
-            with server(port, model, "--no-ui", data=Path(folder)) as started:
+            with server(port, model, *options, data=folder) as started:
                 found = {"ready, s": time.perf_counter() - began, **uvloop.run(medians(port))}
                 found["memory, MB"] = psutil.Process(started.pid).memory_info().rss / 2**20
             for name, value in found.items():

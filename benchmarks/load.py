@@ -8,7 +8,12 @@ The clients are this process; the cores are shared, so each one's CPU stands bes
 an idle machine with paced tokens: at most 5 ms added with one stream, every stream complete, at
 most 20 ms of CPU a run; at least 400 requests/s that create threads and messages.
 
-    .venv/bin/python -m benchmarks.load [--database URL] [--replicas N] [--against REVISION]
+    .venv/bin/python -m benchmarks.load [--postgres] [--replicas N [N …]] [--against REVISION]
+                                        [--database URL] [--only PART [PART …]]
+
+SQLite is always there; --postgres measures in turn with it a Postgres of the benchmark's own,
+--database one that is running, with N replicas each. What Postgres itself takes is not among the
+server's CPU but stands beside it.
 
 2026-11-25, 2 cores under other loads of 8 to 12 (to be measured again when idle), Python 3.11,
 SQLite: 256 of 256 streams complete, 21 ms of CPU a paced run with 64 streams and 12 with 256; 5.3
@@ -31,7 +36,8 @@ import psutil
 import uvloop
 
 from benchmarks.connection import Connection, Streamed
-from benchmarks.processes import checkout, free_port, process, server, wait_for
+from benchmarks.processes import checkout, free_port, migrate, process, server, wait_for
+from tests.postgres import PostgresServer, postgres_server
 
 TOKENS = 200
 PAUSE = 0.02  # s between tokens
@@ -58,6 +64,11 @@ def cpu(processes: Sequence[psutil.Process]) -> float:
     return sum(sum(found.cpu_times()[:2]) for found in processes)
 
 
+def cpu_of_postgres(postmaster: psutil.Process | None) -> float:
+    """S, of all its processes that live now: each connection has one."""
+    return cpu([postmaster, *postmaster.children()]) if postmaster else 0.0
+
+
 def memory(processes: Sequence[psutil.Process]) -> float:
     """MB of the resident sets."""
     return sum(found.memory_info().rss for found in processes) / 2**20
@@ -70,6 +81,7 @@ class Model:
     ports: Sequence[int]
     processes: Sequence[psutil.Process]
     name: str = "directly"
+    postmaster: psutil.Process | None = None
 
     @property
     def url(self) -> str:
@@ -84,11 +96,12 @@ class Model:
 
 @dataclass
 class Server:
-    """`ports`: one for each replica."""
+    """`ports`: one for each replica. `postmaster`: of the Postgres that it is on, if it is ours."""
 
     name: str
     ports: Sequence[int]
     processes: Sequence[psutil.Process]
+    postmaster: psutil.Process | None = None
     _assistant: str = ""
     _threads: list[str] = field(default_factory=list[str])
 
@@ -126,6 +139,7 @@ class Sum:
     firsts: list[float] = field(default_factory=list[float])
     complete: int = 0
     own: float = 0.0
+    postgres: float = 0.0
     models: float = 0.0
     clients: float = 0.0
     took: float = 0.0
@@ -139,18 +153,18 @@ class Sum:
         p95 = sorted(self.firsts)[int(len(self.firsts) * 0.95)] * 1000
         median = self.median()
         added = median - directly.median()
-        busy = (self.own + self.models + self.clients) / self.took
-        each = [second / self.asked * 1000 for second in (self.own, self.models, self.clients)]
+        spent = (self.own, self.postgres, self.models, self.clients)
+        busy = sum(spent) / self.took
+        each = "".join(f"{second / self.asked * 1000:9.1f}" for second in spent)
         return (
             f"{median:8.1f} {p95:8.1f} {added:+8.1f} {median / directly.median():6.1f}×"
-            f" {self.complete:5} of {self.asked:<5}"
-            f" {each[0]:6.1f} {each[1]:6.1f} {each[2]:7.1f} {busy:6.2f}"
+            f" {self.complete:5} of {self.asked:<5}{each}{busy:9.2f}"
         )
 
 
 HEAD = (
-    f"{'streams':>8} {'asked':12} {'p50':>8} {'p95':>8} {'added':>8} {'ratio':>7} {'complete':>14} "
-    f"{'server':>6} {'model':>6} {'clients':>7} {'cores':>6}"
+    f"{'streams':>8} {'asked':16} {'p50':>8} {'p95':>8} {'added':>8} {'ratio':>7} {'complete':>14}"
+    f"{'server':>9}{'postgres':>9}{'model':>9}{'clients':>9}{'cores':>9}"
 )
 
 
@@ -173,14 +187,16 @@ async def one_round(target: Target, model: Model, streams: int, spread: float, s
 
     own: Sequence[psutil.Process] = [] if isinstance(target, Model) else target.processes
     clients = [psutil.Process(os.getpid())]
-    before = cpu(own), cpu(model.processes), cpu(clients)
+    postgres = target.postmaster
+    before = cpu(own), cpu_of_postgres(postgres), cpu(model.processes), cpu(clients)
     began = time.perf_counter()
     await asyncio.gather(*(stream(*each) for each in enumerate(connections)))
     sum_.took += time.perf_counter() - began
     sum_.asked += streams
     sum_.own += cpu(own) - before[0]
-    sum_.models += cpu(model.processes) - before[1]
-    sum_.clients += cpu(clients) - before[2]
+    sum_.postgres += cpu_of_postgres(postgres) - before[1]
+    sum_.models += cpu(model.processes) - before[2]
+    sum_.clients += cpu(clients) - before[3]
     for connection in connections:
         connection.close()
 
@@ -198,25 +214,27 @@ async def streams(
             for target in targets:
                 await one_round(target, model, count, spread, sums[target.name])
         for name, found in sums.items():
-            print(f"{count:8} {name:12} {found.line(sums['directly'])}", flush=True)
+            print(f"{count:8} {name:16} {found.line(sums['directly'])}", flush=True)
 
 
 async def creation(model: Model, servers: Sequence[Server]) -> None:
     """Threads and messages, in turn, by 16 clients; the peer answers from memory."""
     print(
-        f"\ncreation by {CREATORS} clients\n{'':21} requests/s  CPU in ms a request: server clients"
+        f"\ncreation by {CREATORS} clients\n{'':21} requests/s  CPU in ms a request:"
+        f" server postgres clients"
     )
     for target in [model, *servers] * 2:
         clients = [psutil.Process(os.getpid())]
         connections = await opened(target, CREATORS)
-        before = cpu(target.processes), cpu(clients)
+        before = cpu(target.processes), cpu_of_postgres(target.postmaster), cpu(clients)
         began = time.perf_counter()
         count = sum(await asyncio.gather(*(_create(target, each, began) for each in connections)))
         took = time.perf_counter() - began
-        server_cpu, own = cpu(target.processes) - before[0], cpu(clients) - before[1]
+        after = cpu(target.processes), cpu_of_postgres(target.postmaster), cpu(clients)
         what = "the model's list" if isinstance(target, Model) else target.name
-        each = f"{server_cpu / count * 1000:7.2f} {own / count * 1000:7.2f}"
-        print(f"{what:21} {count / took:8.0f} {each}", flush=True)
+        spent = (then - now for then, now in zip(after, before, strict=True))
+        each = "".join(f"{second / count * 1000:9.2f}" for second in spent)
+        print(f"{what:21} {count / took:8.0f} {'':18}{each}", flush=True)
         for connection in connections:
             connection.close()
 
@@ -255,24 +273,46 @@ async def open_streams(servers: Sequence[Server]) -> None:
         await asyncio.gather(*asking, return_exceptions=True)
 
 
-def started(given: argparse.Namespace, model: Model, stack: ExitStack) -> list[Server]:
-    """The servers to be compared, each with its replicas, on databases of their own."""
-    found: list[Server] = []
-    codes: dict[str, Path | None] = {"ours": None}
-    if given.against:
-        codes[given.against[:10]] = stack.enter_context(checkout(given.against))
-    for name, code in codes.items():
-        ports = [free_port() for _ in range(given.replicas)]
+@dataclass(frozen=True)
+class Setup:
+    """One of the things that are compared. `postgres`: where it makes a database of its own."""
+
+    name: str
+    replicas: int = 1
+    code: Path | None = None
+    database: str | None = None
+    postgres: PostgresServer | None = None
+
+    def started(self, model: Model, stack: ExitStack) -> Server:
+        """Its replicas, on one database."""
+        database = self.postgres.create_database() if self.postgres else self.database
+        if database:
+            migrate(database, code=self.code)
+        options = ["--no-ui", *(["--database", database] if database else [])]
+        ports = [free_port() for _ in range(self.replicas)]
         processes = [
-            stack.enter_context(server(port, model.url, *options(given), code=code))
+            psutil.Process(
+                stack.enter_context(server(port, model.url, *options, code=self.code)).pid
+            )
             for port in ports
         ]
-        found.append(Server(name, ports, [psutil.Process(each.pid) for each in processes]))
+        postmaster = psutil.Process(self.postgres.pid) if self.postgres else None
+        return Server(self.name, ports, processes, postmaster)
+
+
+def setups(given: argparse.Namespace, stack: ExitStack) -> list[Setup]:
+    codes: dict[str, Path | None] = {"": None}
+    if given.against:
+        codes[f" {given.against[:8]}"] = stack.enter_context(checkout(given.against))
+    postgres = stack.enter_context(postgres_server()) if given.postgres else None
+    found = [Setup(f"SQLite{name}", code=code) for name, code in codes.items()]
+    counts: list[int] = given.replicas if given.postgres or given.database else []
+    for replicas in counts:
+        found += [
+            Setup(f"Postgres {replicas}{name}", replicas, code, given.database, postgres)
+            for name, code in codes.items()
+        ]
     return found
-
-
-def options(given: argparse.Namespace) -> list[str]:
-    return ["--no-ui", *(["--database", given.database] if given.database else [])]
 
 
 def spoken(stack: ExitStack, pause: float) -> Model:
@@ -285,42 +325,56 @@ def spoken(stack: ExitStack, pause: float) -> Model:
     return model
 
 
-def at_rest(given: argparse.Namespace, model: Model) -> None:
+def at_rest(setups: Sequence[Setup], model: Model) -> None:
     """Without any load: start-up and memory."""
-    ready: list[float] = []
-    idle: list[float] = []
-    for _ in range(STARTS + 1):
-        with ExitStack() as stack:
-            began = time.monotonic()
-            ours = started(given, model, stack)[0]
-            ready.append((time.monotonic() - began) / given.replicas)
-            time.sleep(1)
-            idle.append(memory(ours.processes) / given.replicas)
-    print(f"ready in {statistics.median(ready[1:]):.2f} s; idle {statistics.median(idle):.0f} MB")
+    for setup in setups:
+        ready: list[float] = []
+        idle: list[float] = []
+        for _ in range(STARTS + 1):
+            with ExitStack() as stack:
+                began = time.monotonic()
+                ours = setup.started(model, stack)
+                ready.append((time.monotonic() - began) / setup.replicas)
+                time.sleep(1)
+                idle.append(memory(ours.processes) / setup.replicas)
+        took, size = statistics.median(ready[1:]), statistics.median(idle)
+        print(f"{setup.name:21} ready in {took:.2f} s; idle {size:.0f} MB", flush=True)
+
+
+PARTS = ("rest", "creation", "at-once", "paced", "open")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", metavar="URL", help="of each server; default: SQLite")
-    parser.add_argument("--replicas", type=int, default=1, help="servers on one database")
+    parser.add_argument("--postgres", action="store_true", help="also on one of our own")
+    parser.add_argument("--database", metavar="URL", help="also on this Postgres")
+    parser.add_argument("--replicas", type=int, nargs="+", default=[1], help="on one database")
     parser.add_argument("--against", metavar="REVISION", help="measured in turn with the present")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="of what follows")
     given = parser.parse_args()
-    with ExitStack() as stack:
-        model = spoken(stack, 0.0)
-        at_rest(given, model)
-        servers = started(given, model, stack)
-        uvloop.run(creation(model, servers))
-        title = "everything at once, asked in one instant"
-        uvloop.run(streams(title, model, servers, ROUNDS_AT_ONCE, 0.0))
-    with ExitStack() as stack:
-        model = spoken(stack, PAUSE)
-        servers = started(given, model, stack)
-        title = f"{PAUSE * 1000:.0f} ms between tokens, asked within {SPREAD:.0f} s"
-        uvloop.run(streams(title, model, servers, ROUNDS_PACED, SPREAD))
-    with ExitStack() as stack:
-        model = spoken(stack, SLOW)
-        servers = started(given, model, stack)
-        uvloop.run(open_streams(servers))
+    with ExitStack() as whole:
+        compared = setups(given, whole)
+        with ExitStack() as stack:
+            model = spoken(stack, 0.0)
+            if "rest" in given.only:
+                at_rest(compared, model)
+            servers = [setup.started(model, stack) for setup in compared]
+            if "creation" in given.only:
+                uvloop.run(creation(model, servers))
+            if "at-once" in given.only:
+                title = "everything at once, asked in one instant"
+                uvloop.run(streams(title, model, servers, ROUNDS_AT_ONCE, 0.0))
+        if "paced" in given.only:
+            with ExitStack() as stack:
+                model = spoken(stack, PAUSE)
+                servers = [setup.started(model, stack) for setup in compared]
+                title = f"{PAUSE * 1000:.0f} ms between tokens, asked within {SPREAD:.0f} s"
+                uvloop.run(streams(title, model, servers, ROUNDS_PACED, SPREAD))
+        if "open" in given.only:
+            with ExitStack() as stack:
+                model = spoken(stack, SLOW)
+                servers = [setup.started(model, stack) for setup in compared]
+                uvloop.run(open_streams(servers))
 
 
 if __name__ == "__main__":

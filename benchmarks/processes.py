@@ -1,6 +1,7 @@
 """The server and the scripted model as processes of their own, as in real life."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from pathlib import Path
 
 KEY = "benchmark-key"
 READY_WITHIN = 60.0  # s
+
+# In either form of the log
+NEWS = re.compile(r' INFO |"level": "info"')
 
 # How the plain Streamlit page is run: on this machine only, and quietly
 PLAIN = (
@@ -44,7 +48,7 @@ def process(
             started.terminate()
             started.wait()
             logged.seek(0)
-            sys.stderr.writelines(line for line in logged if " INFO " not in line)
+            sys.stderr.writelines(line for line in logged if not NEWS.search(line))
 
 
 @contextmanager
@@ -65,7 +69,7 @@ def server(
     data: Path | None = None,
     code: Path | None = None,
 ) -> Generator[subprocess.Popen[bytes]]:
-    """The real server on SQLite; API only unless `options` say otherwise. Yields its process."""
+    """The real server, on SQLite and with the page unless `options` say otherwise: its process."""
     with ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         flags = ["--port", str(port), "--data", str(folder), "--model-url", model_url]
@@ -75,6 +79,12 @@ def server(
         )
         wait_for(f"http://127.0.0.1:{port}/health/ready")
         yield started
+
+
+def migrate(database: str, code: Path | None = None) -> None:
+    """Bring a Postgres up to the schema of `code`."""
+    command = [sys.executable, "-m", "xiaozhi", "migrate", "--database", database]
+    subprocess.run(command, check=True, cwd=code, stdout=subprocess.DEVNULL)
 
 
 @contextmanager

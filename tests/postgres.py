@@ -57,6 +57,11 @@ class PostgresServer:
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def pid(self) -> int:
+        """Of the process that all others of it descend from."""
+        return self._started().pid
+
     def create_database(self) -> str:
         """The URL of a new one, with nothing in it."""
         name = f"test_{next(self._numbers)}"
@@ -88,7 +93,7 @@ class PostgresServer:
 
     def kill(self) -> None:
         """As if the power went: no process of it gets another turn."""
-        postmaster = psutil.Process(self._started().pid)
+        postmaster = psutil.Process(self.pid)
         # So that it starts no other while its children are counted
         postmaster.suspend()
         children = postmaster.children(recursive=True)

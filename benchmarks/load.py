@@ -25,6 +25,7 @@ import argparse
 import asyncio
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
@@ -283,19 +284,18 @@ class Setup:
     database: str | None = None
     postgres: PostgresServer | None = None
 
-    def started(self, model: Model, stack: ExitStack) -> Server:
-        """Its replicas, on one database."""
+    def started(self, model: Model, stack: ExitStack, data: Path | None = None) -> Server:
+        """Its replicas, on one database; SQLite in the folder `data`, or in a new one."""
         database = self.postgres.create_database() if self.postgres else self.database
         if database:
             migrate(database, code=self.code)
         options = ["--no-ui", *(["--database", database] if database else [])]
         ports = [free_port() for _ in range(self.replicas)]
-        processes = [
-            psutil.Process(
-                stack.enter_context(server(port, model.url, *options, code=self.code)).pid
-            )
+        started = [
+            stack.enter_context(server(port, model.url, *options, data=data, code=self.code))
             for port in ports
         ]
+        processes = [psutil.Process(each.pid) for each in started]
         postmaster = psutil.Process(self.postgres.pid) if self.postgres else None
         return Server(self.name, ports, processes, postmaster)
 
@@ -325,19 +325,20 @@ def spoken(stack: ExitStack, pause: float) -> Model:
     return model
 
 
-def at_rest(setups: Sequence[Setup], model: Model) -> None:
-    """Without any load: start-up and memory."""
+def at_rest(setups: Sequence[Setup], model: Model, whole: ExitStack) -> None:
+    """Without any load: start-up and memory. But for the first start, which makes the database."""
     for setup in setups:
         ready: list[float] = []
         idle: list[float] = []
+        folder = Path(whole.enter_context(tempfile.TemporaryDirectory()))
         for _ in range(STARTS + 1):
             with ExitStack() as stack:
                 began = time.monotonic()
-                ours = setup.started(model, stack)
+                ours = setup.started(model, stack, folder)
                 ready.append((time.monotonic() - began) / setup.replicas)
                 time.sleep(1)
                 idle.append(memory(ours.processes) / setup.replicas)
-        took, size = statistics.median(ready[1:]), statistics.median(idle)
+        took, size = statistics.median(ready[1:]), statistics.median(idle[1:])
         print(f"{setup.name:21} ready in {took:.2f} s; idle {size:.0f} MB", flush=True)
 
 
@@ -357,7 +358,7 @@ def main() -> None:
         with ExitStack() as stack:
             model = spoken(stack, 0.0)
             if "rest" in given.only:
-                at_rest(compared, model)
+                at_rest(compared, model, stack)
             servers = [setup.started(model, stack) for setup in compared]
             if "creation" in given.only:
                 uvloop.run(creation(model, servers))

@@ -215,6 +215,23 @@ def test_a_run_outlives_its_listener(
     assert text_of_last(client, thread.id) == "one two three"
 
 
+def test_a_message_keeps_the_metadata_that_it_gets_while_it_is_being_said(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    said = ['"metadata":{} ', *["one "] * 30]
+    model.script = [Says(said, pause=0.05)]
+    given: dict[str, str] = {}
+    with client.beta.threads.runs.stream(thread_id=thread.id, assistant_id=assistant.id) as stream:
+        for event in stream:
+            if event.event == "thread.message.delta" and not given:
+                given = {"stars": "5"}
+                messages = client.beta.threads.messages
+                messages.update(event.data.id, thread_id=thread.id, metadata=given)
+    [message] = client.beta.threads.messages.list(thread.id, limit=1).data
+    assert message.metadata == given
+    assert text_of_last(client, thread.id) == "".join(said)
+
+
 def test_a_cancelled_run_keeps_what_was_said(
     client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
 ):

@@ -30,7 +30,8 @@ from sqlalchemy import (
 
 from xiaozhi.errors import NotFound
 
-Object = TypeVar("Object", bound=Assistant | Thread | Message | Run | RunStep)
+AnyObject = Assistant | Thread | Message | Run | RunStep
+Object = TypeVar("Object", bound=AnyObject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Page:
     has_more: bool
 
 
-def written(obj: Assistant | Thread | Message | Run | RunStep) -> str:
+def written(obj: AnyObject) -> str:
     """The JSON a client gets: every field that was set, nulls included, on one line."""
     return obj.model_dump_json(exclude_unset=True, by_alias=True)
 
@@ -111,13 +112,16 @@ class Collection(Generic[Object]):
     def save(self, connection: Connection, obj: Object, **columns: object) -> None:
         """Write an object that is kept already. Raises NotFound where it was deleted meanwhile."""
         statement = _update(self.table, ("body", *columns))
-        values = {"the_id": obj.id, "new_body": written(obj)}
-        values |= {f"new_{name}": value for name, value in columns.items()}
-        if connection.execute(statement, values).rowcount == 0:
+        if connection.execute(statement, _new_values(obj, columns)).rowcount == 0:
             raise self.missing(obj.id)
 
     def put(self, connection: Connection, obj: Object, **columns: object) -> None:
-        """Write an object, whether it is kept already or new. Metadata that it has there stays."""
+        """Write it, whether it is kept already or new. Metadata that it has there stays.
+
+        For messages and steps; runs hold JSON of their clients, see `_has_no_metadata`.
+        """
+        if not obj.metadata and self._replaced(connection, obj, columns):
+            return
         body = connection.execute(_lock(self.table, ("id",)), {"id": obj.id}).scalar()
         if body is None:
             self.add(connection, obj, **columns)
@@ -152,6 +156,11 @@ class Collection(Generic[Object]):
         statement = _all(self.table, tuple(within))
         bodies = connection.execute(statement, within).scalars()
         return [self.type.model_validate_json(body) for body in bodies]
+
+    def _replaced(self, connection: Connection, obj: Object, columns: Mapping[str, object]) -> bool:
+        """Nearly always it is there and has no metadata: then nothing need be read before."""
+        statement = _replace(self.table, ("body", *columns))
+        return connection.execute(statement, _new_values(obj, columns)).rowcount == 1
 
     def missing(self, id: str) -> NotFound:
         return NotFound(f"No {self.name} found with id '{id}'.")
@@ -188,6 +197,19 @@ def _update(table: Table, columns: tuple[str, ...]) -> Update:
 
 
 @cache
+def _replace(table: Table, columns: tuple[str, ...]) -> Update:
+    return _update(table, columns).where(_has_no_metadata(table))
+
+
+def _has_no_metadata(table: Table) -> ColumnElement[bool]:
+    """Told by the text alone: what people say stands in it with its quotes escaped.
+
+    Not so where a client's own JSON is a part of the object, as the tools of a run.
+    """
+    return table.c.body.contains('"metadata":{}') | table.c.body.contains('"metadata":null')
+
+
+@cache
 def _delete(table: Table, equal: tuple[str, ...]) -> Delete:
     return delete(table).where(*_equal(table, equal))
 
@@ -209,6 +231,12 @@ def _page(
 @cache
 def _all(table: Table, equal: tuple[str, ...]) -> Select[Any]:
     return select(table.c.body).where(*_equal(table, equal)).order_by(table.c.seq)
+
+
+def _new_values(obj: AnyObject, columns: Mapping[str, object]) -> dict[str, object]:
+    """For `_update`."""
+    values: dict[str, object] = {"the_id": obj.id, "new_body": written(obj)}
+    return values | {f"new_{name}": value for name, value in columns.items()}
 
 
 def _equal(table: Table, names: tuple[str, ...]) -> list[ColumnElement[bool]]:

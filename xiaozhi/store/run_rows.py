@@ -74,6 +74,7 @@ _LET_GO = _MOVE.values(owner=None)
 _TAKE_UP = _MOVE.values(
     owner=bindparam("new_owner"), epoch=_run.epoch + 1, segment=_run.segment + 1
 )
+_EPOCH_LOCKED = select(_run.epoch).where(_run.id == bindparam("run")).with_for_update()
 _HELD = select(_run.epoch, _run.segment).where(_run.id == bindparam("run"))
 _WAITING = select(_run.thread_id, _run.id, _run.expires_at).where(
     text(tables.ACTIVE), _run.status == "requires_action"
@@ -154,7 +155,8 @@ def move_run(
     row = connection.execute(_ROW_LOCKED, {"run": run.id}).one_or_none()
     if row is None or row.status not in was or epoch not in (None, row.epoch):
         return None
-    run = changed(run, {"metadata": json.loads(row.body)["metadata"]})
+    if (metadata := json.loads(row.body)["metadata"]) != run.metadata:
+        run = changed(run, {"metadata": metadata})
     values = {"run": run.id, "new_status": run.status, "new_body": written(run)}
     connection.execute(_LET_GO if let_go else _MOVE, values)
     return run
@@ -194,8 +196,7 @@ def drop_step(connection: Connection, step_id: str) -> None:
 
 def is_held(connection: Connection, run_id: str, epoch: int) -> bool:
     """Whether the holder of `epoch` still holds the run. On Postgres the row is locked then."""
-    row = connection.execute(_ROW_LOCKED, {"run": run_id}).one_or_none()
-    return row is not None and row.epoch == epoch
+    return connection.execute(_EPOCH_LOCKED, {"run": run_id}).scalar() == epoch
 
 
 def held_run(connection: Connection, run_id: str, epoch: int) -> Run | None:

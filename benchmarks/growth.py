@@ -71,6 +71,8 @@ RARELY_SAID = ("Where is Trondheim?", *SAID[1:])
 # The next row that the server adds comes behind those that were numbered here.
 CONTINUED = "SELECT setval(pg_get_serial_sequence('{table}', 'seq'), max(seq)) FROM {table}"
 
+ADD_TO_SQLITE = "INSERT INTO search (rowid, grams) VALUES (:rowid, :grams)"
+
 Row = dict[str, Any]
 Fill = Callable[[Work[None]], None]  # does it in a transaction of its own
 
@@ -115,7 +117,7 @@ class Filling:
             for table in ("threads", "messages"):
                 self._database.execute(text(CONTINUED.format(table=table)))
         else:
-            self._database.execute(text("INSERT INTO search VALUES (:rowid, :grams)"), found)
+            self._database.execute(text(ADD_TO_SQLITE), found)
 
     def _place(self, thread: int, message: int) -> Row:
         if self._is_postgres:

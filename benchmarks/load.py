@@ -97,11 +97,15 @@ class Model:
 
 @dataclass
 class Server:
-    """`ports`: one for each replica. `postmaster`: of the Postgres that it is on, if it is ours."""
+    """`ports`: one for each replica. `postmaster`: of the Postgres that it is on, if it is ours.
+
+    `ready`: s that each replica took to start.
+    """
 
     name: str
     ports: Sequence[int]
     processes: Sequence[psutil.Process]
+    ready: float
     postmaster: psutil.Process | None = None
     _assistant: str = ""
     _threads: list[str] = field(default_factory=list[str])
@@ -291,13 +295,15 @@ class Setup:
             migrate(database, code=self.code)
         options = ["--no-ui", *(["--database", database] if database else [])]
         ports = [free_port() for _ in range(self.replicas)]
+        began = time.monotonic()
         started = [
             stack.enter_context(server(port, model.url, *options, data=data, code=self.code))
             for port in ports
         ]
+        ready = (time.monotonic() - began) / self.replicas
         processes = [psutil.Process(each.pid) for each in started]
         postmaster = psutil.Process(self.postgres.pid) if self.postgres else None
-        return Server(self.name, ports, processes, postmaster)
+        return Server(self.name, ports, processes, ready, postmaster)
 
 
 def setups(given: argparse.Namespace, stack: ExitStack) -> list[Setup]:
@@ -333,9 +339,8 @@ def at_rest(setups: Sequence[Setup], model: Model, whole: ExitStack) -> None:
         folder = Path(whole.enter_context(tempfile.TemporaryDirectory()))
         for _ in range(STARTS + 1):
             with ExitStack() as stack:
-                began = time.monotonic()
                 ours = setup.started(model, stack, folder)
-                ready.append((time.monotonic() - began) / setup.replicas)
+                ready.append(ours.ready)
                 time.sleep(1)
                 idle.append(memory(ours.processes) / setup.replicas)
         took, size = statistics.median(ready[1:]), statistics.median(idle[1:])

@@ -10,10 +10,12 @@ Expected: no figure that grows, but for the common word on SQLite, whose hits ar
 
 On SQLite, or on a Postgres of the benchmark's own, or on one that is running (an empty database).
 
-2026-11-25, 2 cores under other loads of 9 (to be measured again when idle), Python 3.11, SQLite:
-with 10 and with 100,000 threads a thread 8.0 and 1.4 ms, a message 7.8 and 7.9, first page of
-threads 3.7 and 1.2, a rare word 4.2 and 1.6, the common one 5.9 and 315, a run to its first token
-24 and 4.
+2026-11-25, 2 busy cores (loads of 2 to 4; to be measured again when idle), Python 3.11, with 10 and
+with 100,000 threads. SQLite: a thread 1.2 and 1.0 ms, a message 1.6 and 1.5, first page of threads
+1.4 and 1.2, a rare word 1.8 and 1.7, the common one 1.8 and 147, a run to its first token 5.0 and
+5.4, ready in 2.6 and 3.0 s. Postgres: a thread 1.4 and 1.9, a message 3.1 and 2.0, first page 1.8
+and 1.7, a rare word 2.8 and 2.4, the common one 3.2 and 3.3 (18.5 with 1,000 threads), a run 6.0
+and 4.9, ready in 2.9 and 3.5 s.
 """
 
 import argparse

@@ -34,10 +34,10 @@ class Executing:
         self.interrupted: list[str] = []
         self._ends: dict[str, asyncio.Event] = {}
 
-    def start(self, name: str, expires_in: float = 600) -> None:
+    def start(self, name: str, expires_in: float = 600, epoch: int = 0) -> None:
         segment = a_segment(name)
         run = changed(segment.run, {"expires_at": int(time.time() + expires_in)})
-        self.dispatcher.start(Segment(run, 0, 0))
+        self.dispatcher.start(Segment(run, epoch, 0))
 
     async def end(self, name: str) -> None:
         self._ends[name].set()
@@ -145,3 +145,18 @@ def test_closing_interrupts_what_is_under_way_and_nothing_else():
         assert sorted(executing.interrupted) == ["a", "b"]
 
     told(story, places=2)
+
+
+def test_a_segment_that_was_taken_up_anew_before_it_started_does_not_start():
+    async def story(executing: Executing) -> None:
+        executing.start("a", epoch=2)
+        executing.start("a", epoch=1)
+        await asyncio.sleep(0)
+        assert executing.begun == [("a", "queued")]
+        await executing.end("a")
+        executing.start("a", epoch=1)
+        await asyncio.sleep(0)
+        assert len(executing.begun) == 2
+        await executing.end("a")
+
+    told(story)

@@ -25,6 +25,8 @@ class InProcess:
         self._pace = Pace()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancelled: set[str] = set()
+        # In which epoch runs are held that are executed here, or will be
+        self._epochs: dict[str, int] = {}
         # Of those that wait for a place: when they expire, and which request they come from
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._contexts: dict[str, Context] = {}
@@ -56,6 +58,10 @@ class InProcess:
         return self._pace.retry_after(time.monotonic())
 
     def start(self, segment: Segment) -> None:
+        if segment.epoch < self._epochs.get(segment.run.id, 0):
+            # It was taken up anew before it could start.
+            return
+        self._epochs[segment.run.id] = segment.epoch
         is_first = not self._places.waiting
         if self._places.enter(segment):
             self._begin(segment)
@@ -127,6 +133,7 @@ class InProcess:
             if self._tasks.get(segment.run.id) is asyncio.current_task():
                 del self._tasks[segment.run.id]
                 self._cancelled.discard(segment.run.id)
+                self._epochs.pop(segment.run.id, None)
             if has_place:
                 self._make_room(segment)
 

@@ -1,8 +1,5 @@
-"""The engine's front door: runs are created, executed, cancelled, and taken up again."""
+"""The engine's front door: runs are created, set going, cancelled, and taken up again."""
 
-import asyncio
-import logging
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,22 +7,22 @@ from openai.types.beta import Thread
 from openai.types.beta.threads import Run
 from openai.types.beta.threads.runs import RunStep
 
-from xiaozhi import chat_models, store, threads
+from xiaozhi import store, threads
 from xiaozhi.chat_models import Catalog
 from xiaozhi.dispatch import Dispatcher
-from xiaozhi.errors import InvalidRequest, ModelFailed, NotFound, RunNotReady, Unavailable
+from xiaozhi.errors import InvalidRequest, NotFound, RunNotReady
 from xiaozhi.events import Events
 from xiaozhi.ids import new_id, now
 from xiaozhi.requests import CreateRun, CreateThreadAndRun, RunSettings, SubmitToolOutputs
 from xiaozhi.runs import waiting, watched
 from xiaozhi.runs.admission import Admission
-from xiaozhi.runs.agent_loop import run_agent
+from xiaozhi.runs.execution import Execution
 from xiaozhi.runs.expiry import Expiry
 from xiaozhi.runs.lifecycle import moved
 from xiaozhi.runs.new_run import EXPIRES_AFTER, new_run
-from xiaozhi.runs.outcome import ActionRequired, Outcome, failed
+from xiaozhi.runs.outcome import Outcome
 from xiaozhi.runs.patience import until_available
-from xiaozhi.runs.recorder import Recorder, TakenOver, created
+from xiaozhi.runs.recorder import created
 from xiaozhi.runs.retries import existing_run, is_answered_by
 from xiaozhi.runs.telling import Telling
 from xiaozhi.store import (
@@ -41,10 +38,6 @@ from xiaozhi.store import (
 
 if TYPE_CHECKING:  # one process alone needs nothing of what it imports
     from xiaozhi.dispatch.mirrors import Mirrors
-
-SETTLED_WITHIN = 5.0  # s
-
-log = logging.getLogger(__name__)
 
 
 class Runs:
@@ -71,9 +64,9 @@ class Runs:
         self._expires_after = expires_after
         self._admission = admission
         self._expiry = Expiry(self._expire)
-        # Of the runs that are executed here now, by their ids
-        self._recorders: dict[str, Recorder] = {}
-        dispatcher.open(watched.watched(self._execute), self._resume, self._expire)
+        self._execution = Execution(store, events, catalog, self.telling, self._expiry)
+        execute = watched.watched(self._execution.execute)
+        dispatcher.open(execute, self._resume, self._expire)
 
     @property
     def owner(self) -> str:
@@ -255,70 +248,9 @@ class Runs:
 
     def _resume(self, segment: Segment) -> None:
         """Go on with what another process has left."""
-        if stale := self._recorders.get(segment.run.id):
-            # It was taken from this process, and is back before that has noticed.
-            stale.gave_up()
+        self._execution.silence(segment.run.id)
         self.telling.taken_up(segment.run.id)
         self._dispatcher.start(segment)
-
-    async def _execute(self, segment: Segment) -> None:
-        """One segment, to its end, whatever happens. Raises CancelledError alone."""
-        recorder = Recorder(segment, self._store, self._events)
-        self._recorders[segment.run.id] = recorder
-        try:
-            outcome = await self._outcome(recorder, repeated=segment.epoch > 0)
-            await self._end(recorder, outcome)
-            if isinstance(outcome, ActionRequired):
-                run = recorder.run
-                self._expiry.set(run.thread_id, run.id, run.expires_at or 0)
-        except TakenOver as error:
-            log.info("%s", error)
-            await self._settle_whole(recorder)
-        except asyncio.CancelledError:
-            if await self._goes_on(recorder):
-                # Nobody cancelled the run: this process is being stopped.
-                await recorder.left()
-                raise
-            await self._settle_whole(recorder)
-        finally:
-            if self._recorders.get(segment.run.id) is recorder:
-                del self._recorders[segment.run.id]
-
-    async def _outcome(self, recorder: Recorder, *, repeated: bool) -> Outcome | ActionRequired:
-        """How the segment ends; that is not written yet. Raises TakenOver."""
-        run = recorder.run
-        try:
-            if repeated:
-                await self._adopt(recorder)
-            if run.status == "cancelling":
-                if not repeated:
-                    recorder.cancelling(run)
-                return Outcome("cancelled")
-            if (run.expires_at or 0) <= time.time():
-                # While it waited for a place: it does not even begin.
-                return Outcome("expired")
-            async with asyncio.timeout((run.expires_at or 0) - time.time()):
-                model, name = await self._catalog.named(run.model)
-                return await run_agent(recorder, self._store, model, name)
-        except TimeoutError:
-            return Outcome("expired")
-        except TakenOver:
-            raise
-        except ModelFailed as error:
-            chat_models.failed(error)
-            return failed(error.last_error, error.message)
-        except Unavailable as error:
-            log.error("run %s failed: %s", run.id, error)
-            return failed("server_error", error.message)
-        except Exception:
-            log.exception("run %s failed", run.id)
-            return failed("server_error", "The server had an error while processing the run.")
-
-    async def _adopt(self, recorder: Recorder) -> None:
-        run = recorder.run
-        what = f"run {run.id} cannot be read"
-        recorder.adopt(*await until_available(what, lambda: self.telling.done(run.id)))
-        await self.telling.adopted(run, recorder.steps, recorder.own)
 
     def _ended(self, run: Run, steps: Sequence[RunStep]) -> None:
         """A run that waited is over."""
@@ -327,11 +259,19 @@ class Runs:
         self.telling.ended(run, steps)
 
     async def _expire(self, thread_id: str, run_id: str) -> None:
+        is_again = False
+
         def work(connection: Connection) -> tuple[Run, Sequence[RunStep]] | None:
+            nonlocal is_again
             run = store.runs.locked(connection, run_id, thread_id=thread_id)
-            if run.status != "requires_action":
-                return None
-            return waiting.end(connection, run, Outcome("expired"), now())
+            if run.status == "requires_action":
+                is_again = True
+                return waiting.end(connection, run, Outcome("expired"), now())
+            if run.status == "expired" and is_again:
+                # That was us: only the answer to the commit was lost.
+                steps = store.steps.all(connection, run_id=run_id)
+                return run, [step for step in steps if step.status == "expired"]
+            return None
 
         what = f"run {run_id}: that it has expired cannot be written"
         try:
@@ -340,54 +280,3 @@ class Runs:
             return
         if ended is not None:
             self._ended(*ended)
-
-    async def _end(self, recorder: Recorder, outcome: Outcome | ActionRequired) -> None:
-        """Write the end, however long that takes: a run must not stay as if it went on.
-
-        Raises TakenOver.
-        """
-
-        async def write() -> None:
-            if isinstance(outcome, ActionRequired):
-                await recorder.action_required(outcome)
-            else:
-                await recorder.ended(outcome)
-
-        what = f"run {recorder.run.id}: its end cannot be written"
-        await until_available(what, write, takes_long=recorder.gave_up)
-
-    async def _settle_whole(self, recorder: Recorder) -> None:
-        """Also when a cancel comes late, and reaches the task in the midst of it."""
-        settling = asyncio.ensure_future(self._settle(recorder))
-        try:
-            await asyncio.shield(settling)
-        except asyncio.CancelledError:
-            await asyncio.wait([settling], timeout=SETTLED_WITHIN)
-            settling.cancel()
-            raise
-
-    async def _settle(self, recorder: Recorder) -> None:
-        """The run's row does not say what we thought: do as it says."""
-        what = f"run {recorder.run.id} cannot be read"
-        try:
-            run = await until_available(what, lambda: self._held(recorder))
-        except NotFound:
-            return recorder.deleted()
-        if run is None or run.status != "cancelling":
-            return recorder.gave_up()
-        recorder.cancelling(run)
-        await self._end(recorder, Outcome("cancelled"))
-
-    async def _goes_on(self, recorder: Recorder) -> bool:
-        try:
-            run = await self._held(recorder)
-        except NotFound:
-            return False
-        except Unavailable:
-            # Then nobody can have cancelled it.
-            return True
-        return run is not None and run.status in ("queued", "in_progress")
-
-    async def _held(self, recorder: Recorder) -> Run | None:
-        run_id, epoch = recorder.run.id, recorder.epoch
-        return await self._store.read(lambda c: run_rows.held_run(c, run_id, epoch))

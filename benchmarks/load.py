@@ -15,10 +15,11 @@ SQLite is always there; --postgres measures in turn with it a Postgres of the be
 --database one that is running, with N replicas each. What Postgres itself takes is not among the
 server's CPU but stands beside it.
 
-2026-11-25, 2 cores under other loads of 8 to 12 (to be measured again when idle), Python 3.11,
-SQLite: 256 of 256 streams complete, 21 ms of CPU a paced run with 64 streams and 12 with 256; 5.3
-ms added with one paced stream while the load was 2; 735 to 915 requests/s that create; 78 KB for
-each open stream; idle 127 MB.
+2026-11-25, 2 busy cores (loads of 3 to 5; to be measured again when idle), Python 3.11; SQLite,
+Postgres, and Postgres with 2 replicas. Paced: added with 1 stream 5.9, 16.8 and 10.6 ms (4 runs
+each), with 64 6.0, 9.2 and 10.4; CPU a run with 64 28, 31 + 5 of Postgres, and 34 + 5 ms. At once:
+512 of 512 complete on each with 256 streams; CPU a run 4.5, 7.4 + 2.2 and 8.3 + 3.0 ms. Creation:
+1,300, 930 and 550 to 950 requests/s. Idle 116, 126 and 126 MB.
 """
 
 import argparse

@@ -22,6 +22,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if download(folder):
             [package] = Path(folder).glob("*.deb")
+            UNPACKED.mkdir(parents=True)
             subprocess.run(["dpkg-deb", "--extract", package, UNPACKED], check=True)
     if nginx() is None:
         print("nginx could not be had: the balancer's tests will be skipped.", flush=True)

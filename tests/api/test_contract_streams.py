@@ -234,8 +234,8 @@ def test_a_stream_that_cannot_tell_the_end_raises_in_the_sdk(
 
 @pytest.fixture
 def hasty(model_server: tuple[Scripted, str], tmp_path: Path) -> Iterator[Running]:
-    """A server whose runs expire after a second."""
-    with running(tmp_path, model_url=model_server[1], run_expires_after=1) as server:
+    """A server whose runs expire after one to two seconds: they begin within a whole one."""
+    with running(tmp_path, model_url=model_server[1], run_expires_after=2) as server:
         yield server
 
 

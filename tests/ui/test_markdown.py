@@ -1,26 +1,100 @@
-"""What becomes of a model's markdown before Streamlit reads it."""
+"""What becomes of a model's markdown before Streamlit reads it, and what that makes of it."""
+
+import re
+from collections.abc import Callable
+from time import process_time
+from typing import Any
 
 import pytest
+from openai import OpenAI
+from playwright.sync_api import expect
 
+from tests.ui.looking import Looking
+from tests.ui.markdown_corpus import CORPUS
 from xiaozhi.ui.markdown import for_streamlit
 
-
-@pytest.mark.parametrize(
-    ("said", "shown"),
-    [
-        ("好的~ 没问题~", r"好的\~ 没问题\~"),
-        ("~~gone~~", "~~gone~~"),
-        ("$5 and $10", r"\$5 and \$10"),
-        (r"so \(x^2\) and \[y\]", "so $x^2$ and $$y$$"),
-        ("$a_1$ costs $5", r"$a_1$ costs \$5"),
-        (":red[no]", r"\:red[no]"),
-        ("`:red[code] ~ $5`", "`:red[code] ~ $5`"),
-        ("```\n~ $5\nline\n```", "```\n~ $5\nline\n```"),
-        ("![a](http://x/y.png)", "[a 🖼](http://x/y.png)"),
-        ("roses are red\nviolets are blue", "roses are red  \nviolets are blue"),
-        ("one\n\ntwo\n", "one\n\ntwo\n"),
-        ("- a\n- b", "- a  \n- b"),
-    ],
+UNREAD = re.compile(
+    r"^[ >]*(`{3,}|~{3,}).*?(?:^[ >]*\1|\Z)|(?<![`\\])(`+)(?!`).+?(?<!`)\2(?!`)|https?://[^\s<>]+",
+    re.DOTALL | re.MULTILINE,
 )
-def test_signs_mean_what_the_model_meant(said: str, shown: str):
-    assert for_streamlit(said) == shown
+SEEN = re.compile(
+    r"(?<![\\$])(\$\$?)(?=[^$])((?:[^$\\]|\\.)+)\1(?!\$)|(?<![\\~])~~([^~]+)~~(?!~)", re.DOTALL
+)
+ADVERSARIES = [
+    *["*", "**", "[", "![", "](", "$", "$$", r"\(", r"\[", "`", "~", "~~", "<", ":", "a:b["],
+    *["> ", "- ", "\n", "- a\n", "|", "|a\n|-\n", "\\[\n", "$$\n", "```\n", "` ``", "[a]:"],
+    *["www.", "http://", "-", " ", "\t", "[](a ", "a\n    ", "![a]", "=\n", "- x\n\n", "~~a"],
+    *["**“", "#", ":::\n", "::", "<!--", "&lt;"],
+]
+
+
+@pytest.mark.parametrize(("said", "given", "why"), CORPUS)
+def test_signs_mean_what_the_model_meant(said: str, given: str, why: str):
+    assert for_streamlit(said) == given, why
+
+
+@pytest.mark.parametrize("said", [said for said, _given, _why in CORPUS])
+def test_what_is_a_formula_or_struck_out_stays_so_while_the_answer_grows(said: str):
+    whole = meant(for_streamlit(said))
+    for end in range(len(said)):
+        assert meant(for_streamlit(said[:end], whole=False)) <= whole, said[:end]
+
+
+def meant(given: str) -> set[str]:
+    """The formulas and the struck words in it."""
+    prose = UNREAD.sub(" ", given)
+    return {"".join((found[2] or found[3]).split()) for found in SEEN.finditer(prose)}
+
+
+@pytest.mark.parametrize("sign", ADVERSARIES)
+def test_the_time_grows_with_the_length_alone(sign: str):
+    once = seconds(lambda: for_streamlit(sign * 5_000))
+    eight_times = seconds(lambda: for_streamlit(sign * 40_000))
+    # Were it the square of the length, it would be 64 times.
+    assert eight_times < 32 * max(once, 0.001)
+
+
+def seconds(doing: Callable[[], object]) -> float:
+    """Of this process's CPU; the least of three."""
+    taken: list[float] = []
+    for _ in range(3):
+        began = process_time()
+        doing()
+        taken.append(process_time() - began)
+    return min(taken)
+
+
+FACTS = """(answers) => answers.map((answer) => ({
+    text: answer.innerText,
+    struck: answer.querySelectorAll('del').length,
+    formulas: answer.querySelectorAll('.katex').length,
+    errors: answer.querySelectorAll('.katex-error').length,
+    images: answer.querySelectorAll('img:not([src^="data:"]):not([src^="blob:"])').length,
+    foreign: answer.querySelectorAll(
+        'script:not([src]), iframe, u, style, object, embed, form, [onerror], [onload],'
+        + '.stMarkdownColoredText, .stMarkdownBadge, .stMarkdownShimmer, [role=img]').length,
+    addresses: [...answer.querySelectorAll('a')].map((link) => link.getAttribute('href')),
+}))"""
+WELCOME = re.compile(r"(https?://|mailto:|#)", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("start", range(0, len(CORPUS), 30))
+def test_chromium_shows_what_was_meant(client: OpenAI, look: Looking, start: int):
+    cases = [case for case in CORPUS[start : start + 30] if case[0].strip()]
+    said: Any = [{"role": "assistant", "content": case[0]} for case in cases]
+    thread = client.beta.threads.create(messages=said)
+    seen = look(f"{look.address}?c={thread.id}")
+    expect(seen.answers).to_have_count(len(cases))
+    seen.page.wait_for_timeout(1_000)
+    facts = seen.answers.evaluate_all(FACTS)
+    for (text, given, why), fact in zip(cases, facts, strict=True):
+        prose = UNREAD.sub(" ", given)
+        found = list(SEEN.finditer(prose))
+        story = f"{text!r} ({why}): {fact}"
+        assert fact["struck"] == sum(1 for one in found if one[3]), story
+        assert fact["formulas"] == sum(1 for one in found if one[2]), story
+        assert fact["errors"] == 0, story
+        assert fact["images"] == 0, story
+        assert fact["foreign"] == 0, story
+        assert all(WELCOME.match(address) for address in fact["addresses"]), story
+        assert not re.search("[→←↔—≥≤≈😄💯👍👎]", fact["text"]), story

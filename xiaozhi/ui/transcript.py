@@ -51,7 +51,7 @@ class Growing:
     def show(self, text: str) -> None:
         """`text`: all of it so far."""
         if text:
-            self._place.markdown(for_streamlit(text) + CURSOR)
+            self._place.markdown(for_streamlit(text, whole=False) + CURSOR)
         else:
             self._place.markdown(f":shimmer[{_('Thinking…')}]")
 

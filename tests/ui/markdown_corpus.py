@@ -272,6 +272,31 @@ CORPUS = [
     ("[x](https://a.example", "[x\\](https://a.example", "open"),
     ("[x] (https://a.example)", "[x] (https://a.example)", "parted"),
     ("[x](mailto:me@a.example)", "[x](mailto:me@a.example)", "mail"),
+    (
+        "$![x](https://a.example/x.png)$",
+        "\\$[x 🖼](https://a.example/x.png)\\$",
+        "image in a formula",
+    ),
+    (
+        "\\(![x](https://a.example/x.png)\\)",
+        "\\([x 🖼](https://a.example/x.png)\\)",
+        "image in a formula",
+    ),
+    (
+        "$$![x](https://a.example/x.png)$$",
+        "\\$\\$[x 🖼](https://a.example/x.png)\\$\\$",
+        "image in a formula",
+    ),
+    (
+        "```a|b\n|-|-|\n![x](https://a.example/x.png)\n```",
+        "```a\n|-|-|\n![x](https://a.example/x.png)\n```",
+        "a fence like a table",
+    ),
+    (
+        "`![x](https://a.example/x.png)\n<!--`",
+        "`[x 🖼](https://a.example/x.png)  \n\\<!--`",
+        "HTML ends the span",
+    ),
     ("", "", "nothing"),
     ("\n\n", "\n\n", "blank"),
     ("\\", "\\", "a backslash"),

@@ -33,6 +33,7 @@ _SIGN = re.compile(
     """,
     re.VERBOSE,
 )
+_BEGINS = re.compile(r"\n[ \t]*[<|:-]")
 _FORMULA = re.compile(r"\$((?:[^$\\`\n]|\\.)+)\$(?![\d$])")
 _MONEY = re.compile(r"[\d.,]+[^\\^_{}=]*\Z")
 _TARGET = re.compile(
@@ -101,7 +102,7 @@ class Inline:
             self._open = not self._whole
             return sign
         inner = " ".join(self._text[start + 2 : end].split())
-        if not inner or "$" in inner.replace(r"\$", "") or self._open:
+        if not inner or "$" in inner.replace(r"\$", "") or self._open or "![" in inner:
             return sign
         self._at = end + 2
         mark = "$" if sign == r"\(" else "$$"
@@ -117,7 +118,8 @@ class Inline:
 
     def _code(self, start: int, sign: str) -> str:
         end = self._ticks_end(start, len(sign))
-        if end is None:
+        # HTML or a table would begin there, and end the paragraph with its code.
+        if end is None or _BEGINS.search(self._text, start, end):
             self._open = not self._whole
             return sign
         self._at = end + len(sign)
@@ -127,7 +129,8 @@ class Inline:
         escaped = r"\$" * len(sign)
         if len(sign) == 2:
             end = self._next("$$", start + 2)
-            if end == -1 or self._open:
+            # No image is left unread, were it in a formula that Streamlit takes for none.
+            if end == -1 or self._open or "![" in self._text[start:end]:
                 self._open = not self._whole
                 return escaped
             self._at = end + 2
@@ -139,7 +142,7 @@ class Inline:
         unsure = not self._whole and (
             formula.end() == len(self._text) or ("|" in inner and "\n" not in self._text)
         )
-        if unsure or inner.strip() != inner or _MONEY.match(inner):
+        if unsure or inner.strip() != inner or "![" in inner or _MONEY.match(inner):
             return escaped
         self._at = formula.end()
         return formula[0]

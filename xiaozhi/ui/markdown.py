@@ -105,7 +105,9 @@ class _Blocks:
         end = self._at + 1
         while end < len(self._lines) and not ends.match(self._lines[end]):
             end += 1
-        return self._emit(self._lines[self._at : end + 1], min(end + 1, len(self._lines)))
+        # With a pipe in it the line could be read as the head of a table.
+        inner = self._lines[self._at + 1 : end + 1]
+        return self._emit([line.partition("|")[0], *inner], min(end + 1, len(self._lines)))
 
     def _formula(self, line: str) -> bool:
         """A formula over several lines, brought into the one form that Streamlit reads."""

@@ -7,14 +7,8 @@ from typing import Protocol
 import pytest
 
 from tests.postgres import PostgresServer
-from tests.running import NO_BLOCKING
 from xiaozhi.store import postgres, sqlite
 from xiaozhi.store.store import Result, Work
-
-# Stories about a database are lived on a loop of their own, which may be blocked.
-for call in NO_BLOCKING.functions.values():
-    call.can_block_in("tests/store/test_search.py", "story")
-    call.can_block_in("tests/store/test_sqlite.py", "story")
 
 
 class Database(Protocol):

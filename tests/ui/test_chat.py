@@ -192,7 +192,8 @@ def test_a_question_meanwhile_waits_its_turn(look: Looking, model: Scripted):
     seen.ask("第二问")
     waiting = seen.page.get_by_text("等这次回答结束后发送")
     expect(waiting).to_be_visible()
-    expect(waiting).to_be_hidden()
+    # The first answer alone takes ten seconds.
+    expect(waiting).to_be_hidden(timeout=30_000)
     seen.says("第二个回答")
     expect(seen.answers.first).to_have_text(ALL_OF_SLOW)
     expect(seen.questions).to_have_text(["第一问", "第二问"])

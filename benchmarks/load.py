@@ -15,11 +15,12 @@ SQLite is always there; --postgres measures in turn with it a Postgres of the be
 --database one that is running, with N replicas each. What Postgres itself takes is not among the
 server's CPU but stands beside it.
 
-2026-11-25, 2 busy cores (loads of 3 to 5; to be measured again when idle), Python 3.11; SQLite,
-Postgres, and Postgres with 2 replicas. Paced: added with 1 stream 5.9, 16.8 and 10.6 ms (4 runs
-each), with 64 6.0, 9.2 and 10.4; CPU a run with 64 28, 31 + 5 of Postgres, and 34 + 5 ms. At once:
-512 of 512 complete on each with 256 streams; CPU a run 4.5, 7.4 + 2.2 and 8.3 + 3.0 ms. Creation:
-1,300, 930 and 550 to 950 requests/s. Idle 116, 126 and 126 MB.
+2026-11-25, 2 idle cores, Python 3.11; SQLite, Postgres, and Postgres with 2 replicas. Paced: added
+to the first token with 1 stream 4.7, 7.0 and 7.8 ms (4 runs each), with 64 5.6, 8.2 and 7.2; CPU a
+run with 64 27, 30 + 5 of Postgres, and 33 + 5 ms, with 256 19, 21 + 4 and 25 + 5, when all cores
+are taken and a first token waits for 0.2, 1.1 and 0.5 s; 256 of 256 complete on each. Creation:
+1,300 to 1,400, 900 and 1,100 requests/s. Ready in 1.3, 1.6 and 1.6 s; idle 113, 126 and 126 MB.
+Everything at once (2 busy cores): 512 of 512 complete on each with 256 streams.
 """
 
 import argparse

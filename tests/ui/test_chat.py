@@ -192,7 +192,7 @@ def test_a_question_meanwhile_waits_its_turn(look: Looking, model: Scripted):
     seen.ask("第二问")
     waiting = seen.page.get_by_text("等这次回答结束后发送")
     expect(waiting).to_be_visible()
-    # The first answer alone takes ten seconds.
+    # The first answer alone takes six seconds.
     expect(waiting).to_be_hidden(timeout=30_000)
     seen.says("第二个回答")
     expect(seen.answers.first).to_have_text(ALL_OF_SLOW)

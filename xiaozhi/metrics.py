@@ -26,7 +26,6 @@ disable_created_metrics()
 
 MOST_NAMES = 50  # values of a label that comes from outside; then OTHER
 OTHER = "other"
-ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH")
 
 _REGISTRY = CollectorRegistry()
@@ -168,12 +167,12 @@ def committed(units: int) -> None:
 
 
 def written(accept: str, active: Mapping[str, int]) -> tuple[bytes, str]:
-    """Everything, in a format that `accept` names, and which one. `active`: runs by status.
+    """Everything, in a format that `accept` names, and which one. `active`: runs by each status.
 
     Takes milliseconds, and reads files of the kernel: not for the event loop.
     """
-    for status in ACTIVE:
-        _ACTIVE.labels(status).set(active.get(status, 0))
+    for status, runs in active.items():
+        _ACTIVE.labels(status).set(runs)
     encode, content_type = choose_encoder(accept)
     return encode(_REGISTRY), content_type
 

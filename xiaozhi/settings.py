@@ -159,14 +159,16 @@ class Settings(BaseSettings):
 
     def postgres(self) -> str | None:
         """The address of the Postgres to be used; None for SQLite."""
-        address = self.database.get_secret_value() if self.database else ""
+        address = self._address()
         return address if address.startswith(POSTGRES) else None
 
     def sqlite(self) -> Path:
         """The database file, where SQLite is used."""
-        address = self.database.get_secret_value() if self.database else ""
-        path = address.removeprefix(SQLITE)
+        path = self._address().removeprefix(SQLITE)
         return Path(path).expanduser() if path else self.data / "xiaozhi.db"
+
+    def _address(self) -> str:
+        return self.database.get_secret_value() if self.database else ""
 
     def endpoint(self) -> str | None:
         """The model endpoint's address; None where none is set."""

@@ -50,14 +50,11 @@ class Careful:
 
     async def read(self, call: Call[Value]) -> Value:
         """Again and again until it is answered."""
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return await self.once(call)
-            except LOST:
-                if time.monotonic() > until:
-                    raise
-                await asyncio.sleep(PAUSE)
+
+        async def nothing() -> None:
+            return None
+
+        return await self.write(call, nothing)
 
     async def write(self, call: Call[Value], found: Callable[[], Awaitable[Value | None]]) -> Value:
         """`found`: what an attempt has made whose answer was lost, if it was made."""

@@ -16,6 +16,7 @@ from xiaozhi.api.answers import refused
 from xiaozhi.api.dependencies import Rooms
 from xiaozhi.api.transport import check_key
 from xiaozhi.errors import XiaozhiError
+from xiaozhi.runs.lifecycle import ACTIVE
 from xiaozhi.store import run_rows
 
 
@@ -26,9 +27,10 @@ def scraping(rooms: Callable[[], Rooms], keys: Collection[str] | None) -> Route:
         try:
             if keys is not None:
                 check_key(request.headers.get("authorization", ""), keys)
-            active = await rooms().store.read(run_rows.active_by_status)
+            found = await rooms().store.read(run_rows.active_by_status)
         except XiaozhiError as error:
             return refused(error)
+        active = dict.fromkeys(ACTIVE, 0) | found
         accept = request.headers.get("accept", "")
         body, content_type = await asyncio.to_thread(metrics.written, accept, active)
         return Response(body, headers={"content-type": content_type})

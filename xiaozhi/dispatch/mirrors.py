@@ -2,20 +2,18 @@
 
     here                          there: the process that tells the run
     "tell RUN ASK ME"     ───►    to everybody; whoever tells the run answers
-    a topic of the same   ◄───    "told ASK THEM PART EDITION": its frames, from the first one on,
-    edition and numbers           what came within a moment together; now and then without any
-    the topic is closed   ◄───    "over ASK THEM PARTS"
+    a topic of the same   ◄───    "told RUN ASK THEM PART EDITION": its frames, from the first one
+    edition and numbers           on, what came within a moment together; now and then without any
+    the topic is closed   ◄───    "over RUN ASK THEM PARTS"
 
 Nothing is sent where nobody asks. Messages are lost with their connection, processes die, and a run
 can move to another one: then the topic here breaks off, and its listeners ask again.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
 from xiaozhi.events import Events
 from xiaozhi.ids import new_id
@@ -26,8 +24,6 @@ GATHERED_FOR = 0.05  # s
 SPEAKS_WITHIN = 2.0  # s, though there is nothing to tell
 SILENT_FOR = 7.0  # s: then the one who tells is gone
 STOPS = "thread.run.requires_action"  # after it, streams of this stretch end
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -52,7 +48,6 @@ class Mirrors:
         self._is_executed_here = is_executed_here
         self._mirrors: dict[str, _Mirror] = {}
         self._told_to: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._speaking: set[asyncio.Task[None]] = set()
         presence.on("tell", self._asked)
         presence.on("told", self._heard)
         presence.on("over", self._over)
@@ -60,7 +55,7 @@ class Mirrors:
         presence.on_return(self._missed)
 
     async def close(self) -> None:
-        tasks = [*self._told_to.values(), *self._speaking]
+        tasks = list(self._told_to.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -94,7 +89,7 @@ class Mirrors:
         """From now on this process tells the run, anew; what others tell of it is not true."""
         if run_id in self._mirrors:
             self._moved(run_id)
-        self._say("moved", run_id)
+        self._presence.tell_soon("moved", run_id)
 
     def _asked(self, about: list[str], _: str) -> None:
         run_id, ask, peer = about
@@ -111,7 +106,7 @@ class Mirrors:
 
     async def _tell(self, run_id: str, ask: str, peer: str) -> None:
         edition, number = self._events.edition(run_id), 0
-        about = (ask, self._presence.name)
+        about = (run_id, ask, self._presence.name)
         # Though nothing may have happened yet: it has been found
         await self._presence.tell("told", *about, "0", edition, to=peer)
         heard = self._events.listen(run_id, whole=True, idle=SPEAKS_WITHIN)
@@ -127,9 +122,9 @@ class Mirrors:
         await self._presence.tell("over", *about, str(number), to=peer)
 
     def _heard(self, about: list[str], text: str) -> None:
-        ask, teller, part, edition = about
-        run_id, mirror = self._asked_as(ask)
-        if run_id is None or mirror is None or mirror.teller not in ("", teller):
+        run_id, ask, teller, part, edition = about
+        mirror = self._mirrors.get(run_id)
+        if mirror is None or mirror.ask != ask or mirror.teller not in ("", teller):
             return
         if mirror.silence is not None:
             mirror.silence.cancel()
@@ -151,20 +146,14 @@ class Mirrors:
                 self._events.stop(run_id)
 
     def _over(self, about: list[str], _: str) -> None:
-        ask, teller, parts = about
-        run_id, mirror = self._asked_as(ask)
-        if run_id is None or mirror is None or mirror.teller != teller:
+        run_id, ask, teller, parts = about
+        mirror = self._mirrors.get(run_id)
+        if mirror is None or mirror.ask != ask or mirror.teller != teller:
             return
         if int(parts) != mirror.parts or mirror.half:
             return self._moved(run_id)
         self._forget(run_id)
         self._events.close(run_id)
-
-    def _asked_as(self, ask: str) -> tuple[str | None, _Mirror | None]:
-        for run_id, mirror in self._mirrors.items():
-            if mirror.ask == ask:
-                return run_id, mirror
-        return None, None
 
     def _moved(self, run_id: str) -> None:
         """What is known of the run here is not the truth any more."""
@@ -186,13 +175,7 @@ class Mirrors:
         for run_id in list(self._mirrors):
             self._moved(run_id)
         for run_id in {run_id for run_id, _ in self._told_to}:
-            self._say("moved", run_id)
-
-    def _say(self, kind: str, about: str) -> None:
-        saying: Coroutine[Any, Any, None] = self._presence.tell(kind, about)
-        task = asyncio.ensure_future(saying)
-        self._speaking.add(task)
-        task.add_done_callback(self._speaking.discard)
+            self._presence.tell_soon("moved", run_id)
 
 
 def pieces(data: bytes) -> Iterator[str]:

@@ -46,8 +46,7 @@ class Replicas:
         self._is_leaving = False
         self._chance = random.Random()
         self._looking: asyncio.Task[None] | None = None
-        self._telling: set[asyncio.Future[None]] = set()
-        presence.on("cancel", lambda about, _: self._cancelled(about[0]))
+        presence.on("cancel", self._hear_cancel)
         presence.on("left", lambda _about, _text: self._at_once.set())
         presence.on_return(self._doubt)
 
@@ -72,7 +71,7 @@ class Replicas:
     def cancel(self, run_id: str) -> bool:
         if self._here.cancel(run_id):
             return True
-        self._tell("cancel", run_id)
+        self._presence.tell_soon("cancel", run_id)
         return False
 
     def knows(self, run_id: str) -> bool:
@@ -98,7 +97,6 @@ class Replicas:
             await self._hand_over()
         except XiaozhiError as error:
             log.warning("runs were not handed over, they will be found: %s", error)
-        await asyncio.gather(*self._telling)
 
     async def _look_again_and_again(self) -> None:
         while True:
@@ -115,6 +113,8 @@ class Replicas:
                 await (self._hand_over() if self._is_leaving else self._look())
             except XiaozhiError as error:
                 log.warning("not looked after runs that were left: %s", error)
+            except Exception:  # whatever one look meets, the next one must come
+                log.exception("not looked after runs that were left")
 
     async def _look(self) -> int:
         """One look at the rows, and what follows from it; how many runs were taken up."""
@@ -155,17 +155,12 @@ class Replicas:
             self._at_once.set()
         return len(segments)
 
+    def _hear_cancel(self, about: list[str], _: str) -> None:
+        self._here.cancel(about[0])
+
     def _doubt(self) -> None:
         """Postgres was away for us: those who seemed dead may only not have come back yet."""
         self._gone.clear()
-
-    def _cancelled(self, run_id: str) -> None:
-        self._here.cancel(run_id)
-
-    def _tell(self, kind: str, *about: str) -> None:
-        task = asyncio.ensure_future(self._presence.tell(kind, *about))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
 
 
 def _since(before: Mapping[str, float], found: Iterable[str]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from openai.types.beta.threads.runs import RunStep
 
 from xiaozhi import store
 from xiaozhi.events import Events
+from xiaozhi.runs.lifecycle import ACTIVE
 from xiaozhi.runs.replay import replayed
 from xiaozhi.runs.waiting import Submitted
 from xiaozhi.store import Connection, Store, changed, written
@@ -16,7 +17,7 @@ if TYPE_CHECKING:  # one process alone needs nothing of what it imports
     from xiaozhi.dispatch.mirrors import Mirrors
 
 FOLLOWED = 10  # times, a second each, that a run is looked for which nobody tells just now
-UNFINISHED = ("queued", "in_progress", "cancelling")
+UNFINISHED = ACTIVE - {"requires_action"}
 
 
 class Telling:
@@ -47,20 +48,14 @@ class Telling:
 
         def work(connection: Connection) -> tuple[Run, list[RunStep], list[Message]]:
             run = store.runs.get(connection, run_id, thread_id=thread_id)
-            messages = store.messages.all(connection, run_id=run_id)
-            return run, store.steps.all(connection, run_id=run_id), messages
+            return run, *_done(connection, run_id)
 
         return list(replayed(*await self._store.read(work)))
 
     async def done(self, run_id: str) -> tuple[Sequence[RunStep], dict[str, Message]]:
         """The run's steps, oldest first, and its messages by id."""
-
-        def work(connection: Connection) -> tuple[Sequence[RunStep], dict[str, Message]]:
-            own = store.messages.all(connection, run_id=run_id)
-            steps = store.steps.all(connection, run_id=run_id)
-            return steps, {message.id: message for message in own}
-
-        return await self._store.read(work)
+        steps, own = await self._store.read(lambda c: _done(c, run_id))
+        return steps, {message.id: message for message in own}
 
     def taken_up(self, run_id: str) -> None:
         """The run was executed elsewhere, and is now told here; it may be listened to at once."""
@@ -105,3 +100,9 @@ class Telling:
     def _take(self, run_id: str) -> None:
         if self._mirrors is not None:
             self._mirrors.take(run_id)
+
+
+def _done(connection: Connection, run_id: str) -> tuple[list[RunStep], list[Message]]:
+    """The run's steps and its messages, oldest first."""
+    steps = store.steps.all(connection, run_id=run_id)
+    return steps, store.messages.all(connection, run_id=run_id)

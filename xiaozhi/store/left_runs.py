@@ -6,8 +6,9 @@ function runs inside the caller's unit of work; those that ask who is alive need
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, func, select, text, update
 
 from xiaozhi.store import tables
 from xiaozhi.store.objects import runs
@@ -18,7 +19,6 @@ AT_ONCE = 32  # runs that a process claims at a time: the others leave it some, 
 _run = tables.runs.c
 # In the words of the index, so that the ended ones are not looked through
 _UNFINISHED = text(tables.ACTIVE) & (_run.status != "requires_action")
-_OWNERS = select(_run.owner).where(_UNFINISHED).distinct()
 _OWN = (
     select(_run.id, _run.status)
     .where(_UNFINISHED, _run.owner == bindparam("owner"))
@@ -30,10 +30,19 @@ _OVERDUE = (
     .where(_run.expires_at <= bindparam("at"))
     .limit(AT_ONCE)
 )
-# Shared: who only looks is in nobody's way.
-_CAN_BE_LOCKED = select(
-    func.pg_try_advisory_xact_lock_shared(func.hashtextextended(bindparam("owner"), 0))
+
+
+def _is_dead(owner: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Shared: who only looks is in nobody's way."""
+    return func.pg_try_advisory_xact_lock_shared(func.hashtextextended(owner, 0)).is_(True)
+
+
+_owners = select(_run.owner).where(_UNFINISHED).distinct().subquery()
+_GONE = select(_owners.c.owner).where(
+    _owners.c.owner.is_(None)
+    | ((_owners.c.owner != bindparam("owner")) & _is_dead(_owners.c.owner))
 )
+_IS_DEAD = select(_is_dead(bindparam("owner", type_=Text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +60,7 @@ class Look:
 
 def look(connection: Connection, owner: str, at: int) -> Look:
     """What there is to do for `owner`. `at`: Unix seconds."""
-    others = [other for other in connection.execute(_OWNERS).scalars() if other != owner]
-    gone = [other for other in others if _is_gone(connection, other)]
+    gone = list(connection.execute(_GONE, {"owner": owner}).scalars())
     own = {row.id: row.status for row in connection.execute(_OWN, {"owner": owner})}
     overdue = [(thread, run) for thread, run in connection.execute(_OVERDUE, {"at": at})]
     return Look(gone, own, overdue)
@@ -65,7 +73,7 @@ def claim_all(connection: Connection, owner: str) -> list[Segment]:
 
 def claim_of(connection: Connection, owner: str, other: str | None) -> list[Segment]:
     """Some of those that `other` held, if it is gone indeed; None: of those handed over."""
-    if not _is_gone(connection, other):
+    if other is not None and not connection.execute(_IS_DEAD, {"owner": other}).scalar():
         return []
     some = (
         select(_run.id)
@@ -91,10 +99,6 @@ def hand_over(connection: Connection, owner: str, kept: Sequence[str]) -> int:
     """
     which = _UNFINISHED & (_run.owner == owner) & _run.id.not_in(kept)
     return connection.execute(update(tables.runs).where(which).values(owner=None)).rowcount
-
-
-def _is_gone(connection: Connection, owner: str | None) -> bool:
-    return owner is None or bool(connection.execute(_CAN_BE_LOCKED, {"owner": owner}).scalar())
 
 
 def _claimed(connection: Connection, owner: str, which: ColumnElement[bool]) -> list[Segment]:

@@ -39,6 +39,7 @@ class Presence:
         self._speaking = asyncio.Lock()
         self._heard: dict[str, Hear] = {}
         self._back: list[Callable[[], None]] = []
+        self._soon: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -69,7 +70,7 @@ class Presence:
     async def close(self) -> None:
         if self._keeper is not None:
             self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+            await asyncio.gather(self._keeper, *self._soon, return_exceptions=True)
         if self._connection is not None:
             self._connection.terminate()
 
@@ -88,6 +89,12 @@ class Presence:
             except LOST as error:
                 log.warning("%s was not told: %s", kind, words(error))
                 self._connection.terminate()
+
+    def tell_soon(self, kind: str, *about: str) -> None:
+        """As `tell`, to all others; returns at once."""
+        telling = asyncio.ensure_future(self.tell(kind, *about))
+        self._soon.add(telling)
+        telling.add_done_callback(self._soon.discard)
 
     async def probe(self) -> None:
         """Notice a connection that was cut without a word; another one is made then."""

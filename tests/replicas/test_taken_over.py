@@ -96,3 +96,32 @@ def test_who_gets_a_run_back_that_it_still_executes_tells_it_once(
         assert poll(client, run).status == "completed"
         assert said(client, run) == ["hello", "anew " * 10]
         assert texts(followed(client, run)) == "anew " * 10
+
+
+def test_a_look_that_fails_is_not_the_last_one(
+    model: Scripted, postgres: PostgresServer, model_server: tuple[Scripted, str], tmp_path: Path
+):
+    model.script = [Says("too late", think=5), Says("anew")]
+    database = migrated(postgres.create_database())
+    with (
+        running(tmp_path, model_url=model_server[1], database=database) as alone,
+        alone.client() as client,
+    ):
+        rooms = alone.rooms
+
+        def execute(sql: str) -> None:
+            def work(connection: Connection) -> None:
+                connection.exec_driver_sql(sql)
+
+            alone.on_the_loop(lambda: rooms.store.write(work))
+
+        execute("ALTER TABLE runs RENAME TO elsewhere")
+        time.sleep(2.5)  # two looks at least
+        execute("ALTER TABLE elsewhere RENAME TO runs")
+        run = begun(client, client.beta.assistants.create(model="scripted"))
+        until(lambda: model.requests)
+        alone.on_the_loop(
+            lambda: rooms.store.write(lambda c: left_runs.hand_over(c, rooms.runs.owner, []))
+        )
+        assert poll(client, run).status == "completed"
+        assert said(client, run) == ["hello", "anew"]

@@ -24,6 +24,8 @@ class InProcess:
         self._places = places
         self._pace = Pace()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        # With those whose run has gone on to another task
+        self._all_tasks: set[asyncio.Task[None]] = set()
         self._cancelled: set[str] = set()
         # In which epoch runs are held that are executed here, or will be
         self._epochs: dict[str, int] = {}
@@ -100,17 +102,19 @@ class InProcess:
         self.stop_beginning()
         for timer in self._timers.values():
             timer.cancel()
-        tasks = list(self._tasks.values())
-        for task in tasks:
+        for task in self._all_tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._all_tasks, return_exceptions=True)
 
     def _begin(self, segment: Segment, *, has_place: bool = True) -> None:
         run_id = segment.run.id
         # Not that of the run that has made room for it
         context = self._contexts.pop(run_id, None)
-        running = self._run(segment, has_place)
-        self._tasks[run_id] = asyncio.get_running_loop().create_task(running, context=context)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._run(segment, has_place), context=context)
+        self._tasks[run_id] = task
+        self._all_tasks.add(task)
+        task.add_done_callback(self._all_tasks.discard)
         self._cancelled.discard(run_id)
 
     def _begin_without_place(self, run_id: str) -> None:

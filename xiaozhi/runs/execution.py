@@ -33,17 +33,21 @@ class Execution:
         self._telling = telling
         self._expiry = expiry
         # Of the runs that are executed here now, by their ids
-        self._recorders: dict[str, Recorder] = {}
+        self._executing: dict[str, tuple[Recorder, asyncio.Task[None]]] = {}
 
     def silence(self, run_id: str) -> None:
         """The run was taken from this process, and is back before that has noticed."""
-        if stale := self._recorders.get(run_id):
+        if run_id in self._executing:
+            stale, task = self._executing[run_id]
             stale.gave_up()
+            task.cancel()
 
     async def execute(self, segment: Segment) -> None:
         """One segment, to its end, whatever happens. Raises CancelledError alone."""
         recorder = Recorder(segment, self._store, self._events)
-        self._recorders[segment.run.id] = recorder
+        task = asyncio.current_task()
+        assert task is not None, "it is executed in a task of its own"
+        self._executing[segment.run.id] = recorder, task
         try:
             outcome = await self._outcome(recorder, repeated=segment.epoch > 0)
             await self._end(recorder, outcome)
@@ -60,8 +64,8 @@ class Execution:
                 raise
             await self._settle_whole(recorder)
         finally:
-            if self._recorders.get(segment.run.id) is recorder:
-                del self._recorders[segment.run.id]
+            if self._executing.get(segment.run.id) == (recorder, task):
+                del self._executing[segment.run.id]
 
     async def _outcome(self, recorder: Recorder, *, repeated: bool) -> Outcome | ActionRequired:
         """How the segment ends; that is not written yet. Raises TakenOver."""

@@ -101,12 +101,14 @@ Line = Says | Calls | Refuses | Fails | Hangs
 # What is answered to a request's body: for many conversations at once, of which nobody knows the
 # order
 Reply = Callable[[Mapping[str, Any]], Line]
+# The same, for what is asked beside a conversation; None leaves it to the script
+Aside = Callable[[Mapping[str, Any]], Line | None]
 
 
 class Scripted:
     """`script`: one line an answer, in order; after the last one `otherwise`, or what it replies.
 
-    `requests`: the bodies that were asked, in order.
+    `requests`: the bodies that were asked, in order; without those answered by `aside`.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class Scripted:
         self.otherwise = otherwise
         self.models = list(models)
         self.window = window
+        self.aside: Aside = lambda _body: None
         self.requests: list[dict[str, Any]] = []
         self.api_keys: set[str | None] = set()
         self.traceparents: list[str | None] = []
@@ -158,10 +161,11 @@ class Scripted:
 
     async def _answer(self, request: Request) -> Response:
         body = json.loads(await request.body())
-        self.requests.append(body)
+        if (line := self.aside(body)) is None:
+            self.requests.append(body)
         self.api_keys.add(request.headers.get("authorization"))
         self.traceparents.append(request.headers.get("traceparent"))
-        line = self._line(body)
+        line = line or self._line(body)
         match line:
             case Fails():
                 error = {"message": line.message, "type": "error", "param": None, "code": line.code}

@@ -1,0 +1,206 @@
+"""The page's conversations, as the server lists them: each lies on one shelf. Draws nothing.
+
+    recent ◄──► pinned        deleted ──► gone, after UNDO_FOR seconds
+      ▲            ▲             ▲
+      └──► archived ◄──► …       └── from any, and back
+
+All of it is in the threads' metadata (docs/extensions.md), so that another client sees the same.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import streamlit as st
+from openai import APIError, NotFoundError
+from openai.pagination import SyncCursorPage
+from openai.types.beta import Thread
+
+from xiaozhi.ui.client import client
+
+Shelf = Literal["recent", "pinned", "archived", "deleted"]
+
+APP = "xiaozhi"  # the metadata `app` of what this page has begun
+AT_ONCE = 30  # conversations that are read at first, and added each time that more are wanted
+MOST = 100  # that the API gives at once
+LONGEST_TITLE = 60  # characters
+UNDO_FOR = 8.0  # s in which a deletion can be taken back
+LINGERS = UNDO_FOR + 2  # s until it takes effect: who clicks in the last moment is heard
+STALE_AFTER = 30.0  # s until another client's changes are looked for
+
+
+class Listed(Thread):
+    """A thread as the list has it."""
+
+    last_activity_at: int
+    snippet: str | None = None
+
+    @property
+    def title(self) -> str:
+        return (self.metadata or {}).get("title", "")
+
+    @property
+    def shelf(self) -> str:
+        return (self.metadata or {}).get("shelf", "")
+
+
+@dataclass
+class Listing:
+    """Newest activity first. `has_more`: of the ones that are not pinned."""
+
+    pinned: list[Listed] = field(default_factory=list[Listed])
+    others: list[Listed] = field(default_factory=list[Listed])
+    has_more: bool = False
+
+
+class Listings:
+    """What one page has read of the lists: a look at it costs a request only after a change."""
+
+    def __init__(self) -> None:
+        self._listing = Listing()
+        self._what: object = None
+        self._read_at = 0.0
+
+    def look(self, *, words: str = "", archived: bool = False, count: int = AT_ONCE) -> Listing:
+        """`words`: what is searched for; on every shelf. Raises openai.APIError."""
+        what = (_changes().count, words, archived, count)
+        if what != self._what or time.monotonic() - self._read_at > STALE_AFTER:
+            self._listing = _read(words, archived, count)
+            self._what, self._read_at = what, time.monotonic()
+        return self._listing
+
+
+def marks(question: str) -> dict[str, str]:
+    """The metadata of a new conversation. It is called by its first words at first."""
+    return {"app": APP, "shelf": "recent", "title": first_words(question)}
+
+
+def first_words(question: str) -> str:
+    line = " ".join(question.split())
+    if len(line) <= LONGEST_TITLE:
+        return line
+    # Latin words stay whole; Chinese is cut anywhere.
+    head, space, _rest = line[:LONGEST_TITLE].rpartition(" ")
+    return (head if space and len(head) > LONGEST_TITLE // 2 else line[:LONGEST_TITLE]) + "…"
+
+
+def changed() -> None:
+    """Every open page reads its list anew when it is drawn the next time."""
+    _changes().up()
+
+
+def rename(thread_id: str, title: str) -> None:
+    """Raises openai.APIError."""
+    _mark(thread_id, title=title)
+
+
+def put(thread_id: str, shelf: Shelf) -> None:
+    """Raises openai.APIError."""
+    _mark(thread_id, shelf=shelf)
+
+
+def delete(thread_id: str) -> None:
+    """Soon: until then `put` takes it back. Raises openai.APIError."""
+    put(thread_id, "deleted")
+    _later(LINGERS, lambda: _throw_away([thread_id]))
+
+
+def retitle(thread_id: str, provisional: str, title: str) -> None:
+    """Unless somebody has given it a name meanwhile. Raises openai.APIError."""
+    metadata = client().beta.threads.retrieve(thread_id).metadata or {}
+    if metadata.get("title") == provisional:
+        _mark(thread_id, title=title)
+
+
+def _mark(thread_id: str, **marks: str) -> None:
+    threads = client().beta.threads
+    metadata = threads.retrieve(thread_id).metadata or {}
+    threads.update(thread_id, metadata={**metadata, **marks})
+    changed()
+
+
+def _read(words: str, archived: bool, count: int) -> Listing:
+    _sweep()
+    if words:
+        # Which shelf does not matter to who searches, as long as it is not the last one.
+        found, has_more = _listed(count, {"app": APP}, words)
+        return Listing([], [thread for thread in found if thread.shelf != "deleted"], has_more)
+    if archived:
+        return Listing([], *_listed(count, {"app": APP, "shelf": "archived"}))
+    pinned, _ = _listed(MOST, {"app": APP, "shelf": "pinned"})
+    return Listing(pinned, *_listed(count, {"app": APP, "shelf": "recent"}))
+
+
+def _listed(count: int, metadata: dict[str, str], words: str = "") -> tuple[list[Listed], bool]:
+    params: dict[str, object] = {"limit": min(count, MOST), "metadata": metadata}
+    if words:
+        params["q"] = words
+    page = client().get_api_list(
+        "/threads",
+        model=Listed,
+        page=SyncCursorPage[Listed],
+        options={"headers": {"OpenAI-Beta": "assistants=v2"}, "params": params},
+    )
+    found = page.data
+    while page.has_more and len(found) < count:
+        page = page.get_next_page()
+        found = found + page.data
+    return found, bool(page.has_more)
+
+
+def _later(seconds: float, doing: Callable[[], None]) -> None:
+    """On a thread of its own: it happens also when the page was closed meanwhile."""
+    timer = threading.Timer(seconds, doing)
+    timer.daemon = True
+    timer.start()
+
+
+def _throw_away(thread_ids: list[str]) -> None:
+    """Those of them that still lie on the last shelf."""
+    threads = client().beta.threads
+    for thread_id in thread_ids:
+        try:
+            metadata = threads.retrieve(thread_id).metadata or {}
+            if metadata.get("shelf") == "deleted":
+                threads.delete(thread_id)
+        except NotFoundError:
+            continue
+        except APIError:
+            # The server is going away: the next start sweeps.
+            return
+    changed()
+
+
+@st.cache_resource(show_spinner=False)
+def _sweep() -> None:
+    """Once a process: what was to be deleted when the last one ended."""
+    # Both are made here, where there is a page: on a thread of its own Streamlit complains.
+    client(), _changes()
+    _later(0.0, _throw_away_what_is_left)
+
+
+def _throw_away_what_is_left() -> None:
+    try:
+        left, _ = _listed(MOST, {"app": APP, "shelf": "deleted"})
+    except APIError:
+        return
+    # Another page of another process may be offering to take one back at this moment.
+    time.sleep(LINGERS)
+    _throw_away([thread.id for thread in left])
+
+
+class _Changes:
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+
+    def up(self) -> None:
+        with self._lock:
+            self.count += 1
+
+
+@st.cache_resource
+def _changes() -> _Changes:
+    return _Changes()

@@ -1,0 +1,85 @@
+"""Titles of conversations, made by the model behind their first answer. Nobody waits for them.
+
+Until there is one, and where there comes none, a conversation is called by its first words.
+"""
+
+import re
+import threading
+import time
+
+import streamlit as st
+from openai import APIError
+
+from xiaozhi.ui import shelves
+from xiaozhi.ui.client import DEFAULT_MODEL, client
+from xiaozhi.ui.follow import Followed
+
+WISH = (
+    "Give the conversation below a title of two to six words, in the language of its question. "
+    "Answer with the title only, without quotation marks."
+)
+READ = 400  # characters of the question, and of the answer, that the model is given
+TOKENS = 32
+PATIENCE = 60.0  # s that the model has
+AFTERWARDS = 0.3  # s between two looks at whether the answer has ended: it is woken by every word
+
+_THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_LABEL = re.compile(r"^(?:title|标题|題目|题目)\s*[:：]\s*", re.IGNORECASE)
+_QUOTES = " \t\"'“”‘’「」『』《》*`"
+_BEFORE = _QUOTES + "#"
+_BEHIND = _QUOTES + ".。!！,，;；:："
+
+
+def make(question: str, answer: Followed, model: str | None) -> None:
+    """Begins to; returns at once."""
+    thread_id = answer.run.thread_id
+    _pending().add(thread_id)
+    named = threading.Thread(target=_make, args=(question, answer, model), daemon=True)
+    named.name = f"title {thread_id}"
+    named.start()
+
+
+def is_coming(thread_id: str) -> bool:
+    return thread_id in _pending()
+
+
+def tidied(said: str) -> str:
+    """What a model answered, as a title; "" where it is none."""
+    lines = [line.strip() for line in _THOUGHTS.sub("", said).splitlines() if line.strip()]
+    if not lines:
+        return ""
+    title = _LABEL.sub("", lines[0].lstrip(_BEFORE)).lstrip(_BEFORE).rstrip(_BEHIND)
+    # A model that has begun to answer, instead of naming what was said, goes on and on.
+    return title if len(title) <= shelves.LONGEST_TITLE else ""
+
+
+def _make(question: str, answer: Followed, model: str | None) -> None:
+    thread_id = answer.run.thread_id
+    try:
+        while not answer.ended:
+            answer.wait(len(answer.text), PATIENCE)
+            time.sleep(AFTERWARDS)
+        if answer.text and (title := tidied(_asked(question, answer.text, model))):
+            shelves.retitle(thread_id, shelves.first_words(question), title)
+    except APIError:
+        # It keeps its first words.
+        pass
+    finally:
+        _pending().discard(thread_id)
+
+
+def _asked(question: str, answer: str, model: str | None) -> str:
+    words = f"{WISH}\n\nQuestion: {question[:READ]}\n\nAnswer: {answer[:READ]}"
+    told = client().chat.completions.create(
+        model=model or DEFAULT_MODEL,
+        messages=[{"role": "user", "content": words}],
+        max_tokens=TOKENS,
+        temperature=0.2,
+        timeout=PATIENCE,
+    )
+    return (told.choices[0].message.content or "") if told.choices else ""
+
+
+@st.cache_resource
+def _pending() -> set[str]:
+    return set()

@@ -1,7 +1,7 @@
 """A server with the page, and Chromium to look at it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.running import Running, running
 from tests.ui.looking import Looking
-from xiaozhi.chat_models.scripted import Scripted
+from xiaozhi.chat_models.scripted import Says, Scripted
+from xiaozhi.ui.titles import WISH
 
 OLD_ASSISTANT = "asst_FromOpenAIsDays0000000001"
 
@@ -30,6 +31,8 @@ def server(
     model_server: tuple[Scripted, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
     """Streamlit allows one app a process: all tests of the page share this one."""
+    # Titles are asked for behind an answer, at any time: they take no line of a test's script.
+    model_server[0].aside = titled
     with running(
         tmp_path_factory.mktemp("data"),
         model_url=model_server[1],
@@ -82,6 +85,14 @@ def look(
     for opened in pages:
         opened.close()
     assert troubles == []
+
+
+def titled(body: Mapping[str, Any]) -> Says | None:
+    """A title, where one is wished for: the question's first word and a sign that it was made."""
+    asked = str(body["messages"][0]["content"])
+    if not asked.startswith(WISH):
+        return None
+    return Says(f"《{asked.partition('Question: ')[2].split()[0]}★》")
 
 
 def _note(troubles: list[str], url: str, server: Running) -> None:

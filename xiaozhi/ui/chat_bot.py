@@ -13,7 +13,7 @@ from openai import APIError, NotFoundError
 from openai.types.beta.threads import Run
 
 from xiaozhi.ui import conversation as talk
-from xiaozhi.ui import transcript
+from xiaozhi.ui import history, transcript
 from xiaozhi.ui.client import explained, forget_assistant, models
 from xiaozhi.ui.conversation import MOST_MESSAGES, Conversation, Turn
 from xiaozhi.ui.follow import Followed, let_go
@@ -45,6 +45,7 @@ class ChatBot:
                 on_click=_begin_anew,
                 shortcut="Mod+Shift+O",
             )
+            history.show()
         with st.container(key="top", horizontal=True, vertical_alignment="center"):
             _model_menu()
         if _thread_in_use() is None:
@@ -297,9 +298,7 @@ def _chosen_model() -> str | None:
 
 
 def _begin_anew() -> None:
-    st.query_params.clear()
-    for key in ("window", "waiting", "problem", "draft"):
-        st.session_state.pop(key, None)
+    history.open_conversation(None)
 
 
 def _widen() -> None:

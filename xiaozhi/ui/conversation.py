@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from openai import Omit, omit
 from openai.types.beta.threads import Message, Run
 
+from xiaozhi.ui import shelves, titles
 from xiaozhi.ui.client import assistant_id, client
 from xiaozhi.ui.follow import ENDED, Followed, followed, let_go
 
@@ -74,9 +75,13 @@ def begun(question: str, model: str | None) -> str:
     run = client().beta.threads.create_and_run(
         assistant_id=assistant_id(),
         model=_or_default(model),
-        thread={"messages": [{"role": "user", "content": question}]},
+        thread={
+            "messages": [{"role": "user", "content": question}],
+            "metadata": shelves.marks(question),
+        },
     )
-    followed(client(), run)
+    shelves.changed()
+    titles.make(question, followed(client(), run), model)
     return run.thread_id
 
 
@@ -89,6 +94,7 @@ def asked(conversation: Conversation, question: str, model: str | None) -> Turn:
         additional_messages=[{"role": "user", "content": question}],
     )
     conversation.count += 2
+    shelves.changed()
     return Turn(question, followed(client(), run))
 
 

@@ -18,6 +18,7 @@ class Shell:
         self._head = (
             f'<link rel="stylesheet" href="{_address("zero.css")}">'
             f'<script src="{_address("scroll.js")}" defer></script>'
+            f'<script src="{_address("sidebar.js")}" defer></script>'
             '<link rel="manifest" href="./app/static/manifest.json">'
             '<meta name="theme-color" content="#3B5BDB">'
         ).encode()

@@ -177,7 +177,8 @@ def _throw_away(thread_ids: list[str]) -> None:
 def _sweep() -> None:
     """Once a process: what was to be deleted when the last one ended."""
     # Both are made here, where there is a page: on a thread of its own Streamlit complains.
-    client(), _changes()
+    client()
+    _changes()
     _later(0.0, _throw_away_what_is_left)
 
 

@@ -6,18 +6,20 @@ bot.chat()
 """
 
 import time
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 from openai import APIError, NotFoundError
-from openai.types.beta.threads import Run
+from openai.types.beta.threads import Message, Run
 
+from xiaozhi.ui import answer_row, history, transcript
 from xiaozhi.ui import conversation as talk
-from xiaozhi.ui import history, transcript
 from xiaozhi.ui.client import explained, forget_assistant, models
 from xiaozhi.ui.conversation import MOST_MESSAGES, Conversation, Turn
-from xiaozhi.ui.follow import Followed, let_go
+from xiaozhi.ui.follow import ENDED, Followed, let_go
 from xiaozhi.ui.texts import _
+from xiaozhi.ui.versions import Answer
 
 NAME = "小智·Zero"
 WINDOW = 40  # messages that are shown at first, and added each time that earlier ones are wanted
@@ -110,13 +112,21 @@ def _show(conversation: Conversation) -> None:
         if conversation.has_earlier:
             st.button(_("Earlier messages"), key="earlier", on_click=_widen, type="tertiary")
         turns = st.session_state.turns = talk.unfinished(conversation)
-        transcript.show(conversation.messages)
+        transcript.show(conversation.messages, partial(_under, conversation))
         if conversation.last_run and not turns:
             _show_failure(conversation, conversation.last_run)
             _show_waiting(conversation.last_run)
     if st.session_state.get("waiting") and not turns:
         _ask(conversation, st.session_state.waiting.pop(0))
     _tail(conversation)
+
+
+def _under(conversation: Conversation, question: Message | None, said: list[Message]) -> None:
+    run = conversation.runs.get(said[-1].run_id or "") if said else None
+    newest = conversation.messages[-1]
+    is_last = newest is (said[-1] if said else question) and not st.session_state.turns
+    if run is None or run.status in ENDED:
+        answer_row.show(Answer(question, said, run), is_last=is_last, model=_chosen_model())
 
 
 def _show_failure(conversation: Conversation, run: Run) -> None:

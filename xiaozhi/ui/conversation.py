@@ -12,6 +12,7 @@ from xiaozhi.ui.follow import ENDED, Followed, followed, let_go
 MOST_MESSAGES = 1_000  # in one conversation, as the tutorial had it
 # What a model is told of a function that nobody can do here
 NOT_HERE = "This function is not available here. Answer without it."
+RUNS = 20  # as many answers as a page shows at first
 PAGE = 100  # messages that the API gives at once, at most
 
 
@@ -28,13 +29,17 @@ class Turn:
 
 @dataclass
 class Conversation:
-    """`messages`: the newest ones, oldest first. `count`: all of them; exact up to the limit."""
+    """`messages`: the newest ones, oldest first. `count`: all of them; exact up to the limit.
+
+    `runs`: those of the newest answers, by id.
+    """
 
     thread_id: str
     messages: list[Message] = field(default_factory=list[Message])
     has_earlier: bool = False
     count: int = 0
     last_run: Run | None = None
+    runs: dict[str, Run] = field(default_factory=dict[str, Run])
 
     @property
     def is_full(self) -> bool:
@@ -45,7 +50,7 @@ def loaded(thread_id: str, window: int) -> Conversation:
     """With its `window` newest messages. Raises openai.APIError; NotFoundError without it."""
     threads = client().beta.threads
     # First the run: where it has ended, its message is whole in what is read afterwards.
-    runs = threads.runs.list(thread_id, limit=1).data
+    runs = threads.runs.list(thread_id, limit=RUNS).data
     page = threads.messages.list(thread_id, limit=min(window, PAGE))
     messages = page.data
     while page.has_more and len(messages) < window:
@@ -57,6 +62,7 @@ def loaded(thread_id: str, window: int) -> Conversation:
         has_earlier=bool(page.has_more),
         count=_count(thread_id) if page.has_more else len(messages),
         last_run=runs[0] if runs else None,
+        runs={run.id: run for run in runs},
     )
 
 

@@ -1,6 +1,6 @@
 """A conversation as it stands: questions right, answers left, what ended badly with its reason."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 from openai.types.beta.threads import Message, Run
@@ -15,13 +15,23 @@ def text_of(message: Message) -> str:
     return "\n\n".join(part.text.value for part in message.content if part.type == "text")
 
 
-def show(messages: Sequence[Message]) -> None:
-    """`messages`: oldest first."""
+def show(
+    messages: Sequence[Message], under: Callable[[Message | None, list[Message]], None]
+) -> None:
+    """`messages`: oldest first. `under` draws what stands below a question and its answer."""
+    asked: Message | None = None
+    said: list[Message] = []
     for message in messages:
         if message.role == "user":
+            if said:
+                under(asked, said)
+            asked, said = message, []
             question(message.id, text_of(message))
         else:
+            said.append(message)
             answer(message)
+    if messages:
+        under(asked, said)
 
 
 def question(key: str, text: str) -> None:

@@ -1,0 +1,127 @@
+"""The row under an answer: copy, thumbs, once more, its versions, and what it took.
+
+One component and not five widgets: it costs a rerun little, copies without asking, and its buttons
+have names that a screen reader can say.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from openai import APIError
+from streamlit.components.v2 import component
+
+from xiaozhi.ui import versions
+from xiaozhi.ui.client import client, explained
+from xiaozhi.ui.texts import _, language
+from xiaozhi.ui.versions import Answer, metadata_of, took
+
+STATIC = Path(__file__).parent / "static"
+VOTE = "feedback"  # the key in a message's metadata: "up" or "down"
+LEAST_SECONDS = 3  # a run's times are whole seconds: below, a speed would be a guess
+
+
+def show(answer: Answer, *, is_last: bool, model: str | None) -> None:
+    """`is_last`: only that one can be asked for again. `model`: who would answer then."""
+    if not answer.messages and answer.versions < 2:
+        return
+    key = (
+        answer.messages[-1].id
+        if answer.messages
+        else f"of_{answer.question and answer.question.id}"
+    )
+
+    # A thumb draws this row anew, and nothing else.
+    @st.fragment
+    def row() -> None:
+        can_again = is_last and answer.question is not None
+        told = _component()(
+            key=f"row_{key}",
+            data=_data(answer, can_again=can_again),
+            on_vote_change=lambda: _vote(answer, st.session_state[f"row_{key}"].vote),
+            on_again_change=_nothing,
+            on_version_change=_nothing,
+        )
+        if told.again or told.version:
+            _change(answer, told.version, model)
+
+    row()
+
+
+def _change(answer: Answer, version: int | None, model: str | None) -> None:
+    if st.session_state.get("turns") or st.session_state.get("waiting"):
+        st.toast(_("Something newer is being answered: this one stays as it is."))
+        return
+    try:
+        if version:
+            versions.bring_back(answer, version)
+        else:
+            versions.ask_again(answer, model)
+    except APIError as error:
+        st.session_state.problem = explained(error)
+    st.rerun()
+
+
+def _vote(answer: Answer, vote: str | None) -> None:
+    message = answer.messages[-1]
+    metadata = metadata_of(message)
+    metadata.pop(VOTE, None)
+    if vote in ("up", "down"):
+        metadata[VOTE] = vote
+    try:
+        client().beta.threads.messages.update(
+            message.id, thread_id=message.thread_id, metadata=metadata
+        )
+    except APIError as error:
+        st.toast(explained(error), icon=":material/error:")
+    else:
+        message.metadata = metadata
+
+
+def _data(answer: Answer, *, can_again: bool) -> dict[str, str | int | bool]:
+    """Flat, and of plain values only: in anything else Streamlit looks for tables, with pandas."""
+    last = answer.messages[-1] if answer.messages else None
+    known = took(answer) if last else {}
+    return {
+        "text": answer.text,
+        "vote": metadata_of(last).get(VOTE, ""),
+        "can_again": can_again,
+        "version": answer.version,
+        "of": answer.versions if can_again else 1,
+        "model": known.get("model", ""),
+        "at": last.created_at if last else 0,
+        "cost": _cost(known),
+        "locale": "zh-CN" if language() == "zh" else "en",
+        "say_copy": _("Copy"),
+        "say_copied": _("Copied"),
+        "say_up": _("A good answer"),
+        "say_down": _("A bad answer"),
+        "say_again": _("Answer once more"),
+        "say_earlier": _("Earlier version"),
+        "say_later": _("Later version"),
+    }
+
+
+def _cost(known: dict[str, str]) -> str:
+    tokens, seconds = int(known.get("tokens", 0)), int(known.get("seconds", 0))
+    if not tokens:
+        return ""
+    words = _("{count} tokens", count=f"{tokens:,}")
+    if seconds >= LEAST_SECONDS:
+        words += " · " + _("{count} tokens/s", count=round(tokens / seconds))
+    return words
+
+
+def _nothing() -> None:
+    """What is told is seen after the row has been drawn."""
+
+
+@cache
+def _component() -> Any:
+    return component(
+        "answer_row",
+        html="<div class='row'></div>",
+        css=(STATIC / "answer_row.css").read_text(),
+        js=(STATIC / "answer_row.js").read_text(),
+    )

@@ -16,6 +16,7 @@ from xiaozhi.ui import versions
 from xiaozhi.ui.client import client, explained
 from xiaozhi.ui.texts import _, language
 from xiaozhi.ui.versions import Answer, metadata_of, took
+from xiaozhi.ui.who_answers import readable
 
 STATIC = Path(__file__).parent / "static"
 VOTE = "feedback"  # the key in a message's metadata: "up" or "down"
@@ -89,7 +90,7 @@ def _data(answer: Answer, *, can_again: bool) -> dict[str, str | int | bool]:
         "can_again": can_again,
         "version": answer.version,
         "of": answer.versions if can_again else 1,
-        "model": known.get("model", ""),
+        "model": readable(known["model"]) if "model" in known else "",
         "at": last.created_at if last else 0,
         "cost": _cost(known),
         "locale": "zh-CN" if language() == "zh" else "en",

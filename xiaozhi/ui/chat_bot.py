@@ -6,6 +6,7 @@ bot.chat()
 """
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +14,9 @@ import streamlit as st
 from openai import APIError, NotFoundError
 from openai.types.beta.threads import Message, Run
 
-from xiaozhi.ui import answer_row, history, transcript
+from xiaozhi.ui import answer_row, endings, functions, history, transcript, who_answers
 from xiaozhi.ui import conversation as talk
-from xiaozhi.ui.client import explained, forget_assistant, models
+from xiaozhi.ui.client import explained, forget_assistant
 from xiaozhi.ui.conversation import MOST_MESSAGES, Conversation, Turn
 from xiaozhi.ui.follow import ENDED, Followed, let_go
 from xiaozhi.ui.texts import _
@@ -49,7 +50,7 @@ class ChatBot:
             )
             history.show()
         with st.container(key="top", horizontal=True, vertical_alignment="center"):
-            _model_menu()
+            who_answers.show(self.name)
         if _thread_in_use() is None:
             with st.container(key="title", horizontal_alignment="center", gap="small"):
                 st.title(self.name, text_alignment="center", anchor=False)
@@ -114,8 +115,8 @@ def _show(conversation: Conversation) -> None:
         turns = st.session_state.turns = talk.unfinished(conversation)
         transcript.show(conversation.messages, partial(_under, conversation))
         if conversation.last_run and not turns:
-            _show_failure(conversation, conversation.last_run)
-            _show_waiting(conversation.last_run)
+            endings.show(conversation, conversation.last_run, ask=_ask, again=_again)
+            functions.show(conversation.last_run, _settle)
     if st.session_state.get("waiting") and not turns:
         _ask(conversation, st.session_state.waiting.pop(0))
     _tail(conversation)
@@ -125,22 +126,9 @@ def _under(conversation: Conversation, question: Message | None, said: list[Mess
     run = conversation.runs.get(said[-1].run_id or "") if said else None
     newest = conversation.messages[-1]
     is_last = newest is (said[-1] if said else question) and not st.session_state.turns
-    if run is None or run.status in ENDED:
-        answer_row.show(Answer(question, said, run), is_last=is_last, model=_chosen_model())
-
-
-def _show_failure(conversation: Conversation, run: Run) -> None:
-    if why := transcript.why_failed(run):
-        st.error(why, icon=":material/error:")
-        st.button(_("Try again"), key="again", on_click=_again, args=(conversation, run))
-
-
-def _show_waiting(run: Run) -> None:
-    """A run that wants its client to do something holds the conversation until that is settled."""
-    if wanted := transcript.functions_wanted(run):
-        words = _("The assistant wants to use {names}, which this page cannot do.", names=wanted)
-        st.info(words, icon=":material/build:")
-        st.button(_("Go on without"), key="without", on_click=_go_on_without, args=(run,))
+    # One that waits for a function is not there yet.
+    if run is None or (run.status in ENDED and run.required_action is None):
+        answer_row.show(Answer(question, said, run), is_last=is_last, model=who_answers.chosen())
 
 
 @st.fragment
@@ -230,16 +218,6 @@ def _restore_draft(key: str) -> None:
         st.session_state[key] = draft
 
 
-def _model_menu() -> None:
-    """Who answers. A choice holds for this page; the server's default stands first."""
-    names = models()
-    if len(names) == 1:
-        st.markdown(f"**{names[0]}**")
-    elif names:
-        shown = _chosen_model() or names[0]
-        st.menu_button(f"**{shown}**", names, type="tertiary", key="models", on_click=_choose)
-
-
 # --- what a person does
 
 
@@ -249,7 +227,7 @@ def _begin_as_typed() -> None:
 
 def _begin(words: str) -> None:
     try:
-        st.query_params["c"] = talk.begun(words, _chosen_model())
+        st.query_params["c"] = talk.begun(words, who_answers.chosen())
     except APIError as error:
         _keep_words(words, error)
 
@@ -264,14 +242,14 @@ def _ask_as_typed(conversation: Conversation) -> None:
 
 def _ask(conversation: Conversation, words: str) -> None:
     try:
-        st.session_state.turns.append(talk.asked(conversation, words, _chosen_model()))
+        st.session_state.turns.append(talk.asked(conversation, words, who_answers.chosen()))
     except APIError as error:
         _keep_words(words, error)
 
 
 def _again(conversation: Conversation, failed: Run) -> None:
     try:
-        talk.asked_again(conversation, failed, _chosen_model())
+        talk.asked_again(conversation, failed, who_answers.chosen())
     except APIError as error:
         _keep_words("", error)
 
@@ -292,19 +270,11 @@ def _stop(turn: Turn) -> None:
             st.session_state.problem = explained(error)
 
 
-def _go_on_without(run: Run) -> None:
+def _settle(run: Run, outputs: Mapping[str, str]) -> None:
     try:
-        talk.declined(run)
+        talk.settled(run, outputs)
     except APIError as error:
         st.session_state.problem = explained(error)
-
-
-def _choose() -> None:
-    st.session_state.model = st.session_state.models
-
-
-def _chosen_model() -> str | None:
-    return st.session_state.get("model")
 
 
 def _begin_anew() -> None:

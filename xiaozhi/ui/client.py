@@ -11,6 +11,7 @@ from openai import (
     NotFoundError,
     OpenAI,
 )
+from openai.types import Model
 from openai.types.beta import Assistant
 
 from xiaozhi.ui.texts import _
@@ -72,10 +73,10 @@ def _created(id: str) -> Assistant:
 
 
 @st.cache_resource(ttl=30)
-def models() -> list[str]:
-    """The names of the models that can answer, the server's default first; none if it is silent."""
+def models() -> list[Model]:
+    """The models that can answer, the server's default first; none if it is silent."""
     try:
-        return [model.id for model in client().models.list()]
+        return list(client().models.list())
     except APIError:
         return []
 

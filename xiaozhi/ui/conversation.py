@@ -1,5 +1,6 @@
 """A conversation as the server has it, and what a person does to it. Draws nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from openai import Omit, omit
@@ -10,8 +11,6 @@ from xiaozhi.ui.client import assistant_id, client
 from xiaozhi.ui.follow import ENDED, Followed, followed, let_go
 
 MOST_MESSAGES = 1_000  # in one conversation, as the tutorial had it
-# What a model is told of a function that nobody can do here
-NOT_HERE = "This function is not available here. Answer without it."
 RUNS = 20  # as many answers as a page shows at first
 PAGE = 100  # messages that the API gives at once, at most
 
@@ -124,17 +123,15 @@ def stopped(turn: Turn) -> None:
     client().beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
 
 
-def declined(run: Run) -> None:
-    """The functions that `run` waits for are not there; it goes on knowing so.
+def settled(run: Run, outputs: Mapping[str, str]) -> None:
+    """The functions that `run` waits for gave back `outputs`, by the call's id; it goes on.
 
     Raises openai.APIError.
     """
-    assert run.required_action is not None, "it waits"
-    calls = run.required_action.submit_tool_outputs.tool_calls
     client().beta.threads.runs.submit_tool_outputs(
         run.id,
         thread_id=run.thread_id,
-        tool_outputs=[{"tool_call_id": call.id, "output": NOT_HERE} for call in calls],
+        tool_outputs=[{"tool_call_id": call, "output": said} for call, said in outputs.items()],
     )
     let_go(run)
 

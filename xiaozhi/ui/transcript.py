@@ -77,14 +77,6 @@ def why_failed(run: Run) -> str | None:
     return _(reason).rstrip(".。") + _(".") + (f"\n\n{for_streamlit(details)}" if details else "")
 
 
-def functions_wanted(run: Run) -> str:
-    """The names of the functions that a run waits for; "" where it waits for none."""
-    if run.required_action is None:
-        return ""
-    calls = run.required_action.submit_tool_outputs.tool_calls
-    return ", ".join(f"`{call.function.name}`" for call in calls)
-
-
 def _ended_early(reason: str) -> str:
     return {
         "run_cancelled": "■ " + _("Stopped"),

@@ -56,7 +56,8 @@ def _change(answer: Answer, version: int | None, model: str | None) -> None:
         return
     try:
         if version:
-            versions.bring_back(answer, version)
+            if not versions.bring_back(answer, version):
+                st.session_state.problem = _("This version is not there (any more).")
         else:
             versions.ask_again(answer, model)
     except APIError as error:
@@ -91,7 +92,7 @@ def _data(answer: Answer, *, can_again: bool) -> dict[str, str | int | bool]:
         "version": answer.version,
         "of": answer.versions if can_again else 1,
         "model": readable(known["model"]) if "model" in known else "",
-        "at": last.created_at if last else 0,
+        "at": int(metadata_of(last).get("at", last.created_at)) if last else 0,
         "cost": _cost(known),
         "locale": "zh-CN" if language() == "zh" else "en",
         "say_copy": _("Copy"),

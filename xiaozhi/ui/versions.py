@@ -5,8 +5,8 @@ it is copied into a thread of its own, which the question names in its metadata,
 
     versions: that thread's id · version: which one is shown · versions_of: how many there are
 
-and a copy has `version` and what its run told (`model`, `tokens`, `seconds`). Each step leaves
-everything either in the conversation or in the copies.
+and a copy has `version`, `at` and what its run told (`model`, `tokens`, `seconds`).
+Each step leaves everything either in the conversation or in the copies.
 """
 
 from dataclasses import dataclass, field
@@ -79,12 +79,16 @@ def ask_again(answer: Answer, model: str | None) -> None:
     )
 
 
-def bring_back(answer: Answer, version: int) -> None:
-    """`version` takes the place of the last `answer`, which is kept. Raises openai.APIError."""
+def bring_back(answer: Answer, version: int) -> bool:
+    """`version` takes the place of the last `answer`, which is kept; False where it is gone.
+
+    Raises openai.APIError.
+    """
     question = answer.question
     assert question is not None, "it has versions"
-    copies = client().beta.threads.messages.list(metadata_of(question)["versions"], limit=100)
-    wanted = next(copy for copy in copies if metadata_of(copy).get("version") == str(version))
+    wanted = _copy(question, version)
+    if wanted is None:
+        return False
     _keep(answer)
     # One that has no words is not kept, and was the newest.
     count = answer.versions if answer.text else answer.versions - 1
@@ -96,15 +100,23 @@ def bring_back(answer: Answer, version: int) -> None:
         content=text_of(wanted),
         metadata=metadata_of(wanted),
     )
+    return True
 
 
 def _keep(answer: Answer) -> None:
-    """A copy of `answer`, unless it is one itself or has no words."""
+    """A copy of `answer`, unless it has no words; where it is one itself, with its thumb."""
     question = answer.question
     assert question is not None, "only an answer is kept"
-    if not answer.text or "version" in metadata_of(answer.messages[-1]):
+    if not answer.text:
         return
     threads = client().beta.threads
+    last = answer.messages[-1]
+    metadata = metadata_of(last)
+    if "version" in metadata:
+        copy = _copy(question, answer.version)
+        if copy is not None and metadata != metadata_of(copy):
+            threads.messages.update(copy.id, thread_id=copy.thread_id, metadata=metadata)
+        return
     if "versions" not in metadata_of(question):
         beside = threads.create(metadata={KEPT_FOR: question.thread_id})
         _note(question, versions=beside.id)
@@ -113,11 +125,18 @@ def _keep(answer: Answer) -> None:
         role="assistant",
         content=answer.text,
         metadata={
-            **metadata_of(answer.messages[-1]),
+            **metadata,
             **took(answer),
             "version": str(answer.version),
+            "at": str(last.created_at),
         },
     )
+
+
+def _copy(question: Message, version: int) -> Message | None:
+    copies = client().beta.threads.messages.list(metadata_of(question)["versions"], limit=100)
+    same = (copy for copy in copies if metadata_of(copy).get("version") == str(version))
+    return next(same, None)
 
 
 def _note(question: Message, **pairs: str) -> None:

@@ -189,6 +189,8 @@ def test_pinned_and_archived_as_any_client_sees(look: Looking, client: OpenAI):
 
 def test_deleted_with_a_moment_to_think_again(look: Looking, client: OpenAI):
     thread = begun(client, "删错了的丁", "不该丢的话")
+    # Where the earlier versions of its answers are
+    beside = client.beta.threads.create(metadata={"kept_for": thread}).id
     seen = look(f"{look.address}?c={thread}")
     listed = Listed(seen)
     listed.do("删错了的丁", "删除")
@@ -207,6 +209,7 @@ def test_deleted_with_a_moment_to_think_again(look: Looking, client: OpenAI):
     while is_there(client, thread):
         assert time.monotonic() < until
         time.sleep(0.2)
+    assert not is_there(client, beside)
 
 
 def test_exported_to_read_and_for_programs(look: Looking, model: Scripted):

@@ -19,6 +19,7 @@ from openai.pagination import SyncCursorPage
 from openai.types.beta import Thread
 
 from xiaozhi.ui.client import client
+from xiaozhi.ui.versions import KEPT_FOR
 
 Shelf = Literal["recent", "pinned", "archived", "deleted"]
 
@@ -164,6 +165,9 @@ def _throw_away(thread_ids: list[str]) -> None:
         try:
             metadata = threads.retrieve(thread_id).metadata or {}
             if metadata.get("shelf") == "deleted":
+                earlier_answers, _ = _listed(MOST, {KEPT_FOR: thread_id})
+                for beside in earlier_answers:
+                    threads.delete(beside.id)
                 threads.delete(thread_id)
         except NotFoundError:
             continue

@@ -63,7 +63,7 @@ def test_another_answer_is_asked_for_and_the_first_one_kept(
     model.script = [Says("第一个"), Says("第二个"), Says("第三个"), Says("谢谢")]
     seen = look()
     # What is about to go is still in the page for a moment, as stale.
-    row = seen.page.locator('[class*="st-key-row_"][data-stale="false"]')
+    row = seen.page.locator('[class*="st-key-under_"][data-stale="false"]')
     seen.ask("说一个")
     seen.says("第一个")
     row.get_by_role("button", name="重新回答").click()
@@ -105,6 +105,6 @@ def test_it_is_told_who_answered_and_what_it_took(look: Looking, model: Scripted
     seen = look(locale="en-US")
     seen.ask("hello")
     seen.says("字" * 40)
-    row = seen.page.locator('[class*="st-key-row_"]')
+    row = seen.page.locator('[class*="st-key-under_"]')
     told = re.compile(r"^Scripted · \d+:\d\d.[AP]M · 40 tokens · \d+ tokens/s$")
     expect(row).to_have_text(told)

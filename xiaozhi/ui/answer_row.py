@@ -38,9 +38,9 @@ def show(answer: Answer, *, is_last: bool, model: str | None) -> None:
     def row() -> None:
         can_again = is_last and answer.question is not None
         told = _component()(
-            key=f"row_{key}",
+            key=f"under_{key}",
             data=_data(answer, can_again=can_again),
-            on_vote_change=lambda: _vote(answer, st.session_state[f"row_{key}"].vote),
+            on_vote_change=lambda: _vote(answer, st.session_state[f"under_{key}"].vote),
             on_again_change=_nothing,
             on_version_change=_nothing,
         )

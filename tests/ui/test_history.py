@@ -104,7 +104,8 @@ def test_a_conversation_is_listed_named_and_opened_again(
 
 def test_it_works_while_an_answer_grows(look: Looking, client: OpenAI, model: Scripted):
     begun(client, "旁边的谈话", "旁边说过的话")
-    model.script = [Says([f"字{number} " for number in range(120)], pause=0.08)]
+    # Long enough for all that is done meanwhile, on a busy machine too
+    model.script = [Says([f"字{number} " for number in range(300)], pause=0.08)]
     seen = look()
     listed = Listed(seen)
     seen.ask("慢慢说吧")
@@ -119,7 +120,8 @@ def test_it_works_while_an_answer_grows(look: Looking, client: OpenAI, model: Sc
     listed.open("旁边的谈话")
     expect(seen.questions).to_have_text("旁边说过的话")
     seen.page.goto(growing)
-    seen.says("".join(f"字{number} " for number in range(120)).strip())
+    expect(seen.answers.last).to_contain_text("字299", timeout=40_000)
+    seen.says("".join(f"字{number} " for number in range(300)).strip())
 
 
 def test_found_by_title_and_by_text_while_typing(look: Looking, client: OpenAI):

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.ui.looking import Looking
 from tests.ui.markdown_corpus import CORPUS
-from xiaozhi.ui.markdown import for_streamlit
+from xiaozhi.ui.markdown import for_streamlit, settled
 
 UNREAD = re.compile(
     r"^[ >]*(`{3,}|~{3,}).*?(?:^[ >]*\1|\Z)|(?<![`\\])(`+)(?!`).+?(?<!`)\2(?!`)|https?://[^\s<>]+",
@@ -38,6 +38,26 @@ def test_what_is_a_formula_or_struck_out_stays_so_while_the_answer_grows(said: s
     whole = meant(for_streamlit(said))
     for end in range(len(said)):
         assert meant(for_streamlit(said[:end], whole=False)) <= whole, said[:end]
+
+
+@pytest.mark.parametrize("said", [said for said, _given, _why in CORPUS])
+def test_what_is_settled_reads_the_same_alone(said: str):
+    answer = f"First.\n\n{said}\n\nThen.\n\n{said}\n\n# At last\n\nEnd\n"
+    before = 0
+    for end in range(len(answer) + 1):
+        until = settled(answer[:end])
+        assert until >= before, answer[:end]
+        if until > before:
+            assert settled(answer[before:end]) == until - before
+            halves = for_streamlit(answer[:until]), for_streamlit(answer[until:])
+            assert "\n".join(halves).split() == for_streamlit(answer).split(), answer[:until]
+        before = until
+
+
+def test_all_but_the_last_block_of_a_common_answer_is_settled():
+    answer = "One.\n\n- a\n\n- b\n\nTwo.\n\n```python\nx = 1\n\ny = 2\n```\n\n## Three\n\nFour, and"
+    assert answer[: settled(answer)].endswith("```\n\n")
+    assert settled(answer + "\n") == len(answer) - len("Four, and")
 
 
 def meant(given: str) -> set[str]:

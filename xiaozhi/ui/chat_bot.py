@@ -115,6 +115,12 @@ def _under(conversation: Conversation, question: Message | None, said: list[Mess
 def _tail(conversation: Conversation) -> None:
     """What came since the page was drawn, and the composer: all that a question draws anew."""
     asked: list[Turn] = st.session_state.turns
+    # First: it has its own place, and nobody who wants to stop waits for the first words.
+    if conversation.is_full and not asked:
+        composer.show_end()
+    else:
+        stop = partial(turns.stop, asked[-1]) if asked else None
+        composer.show(partial(turns.ask_in_turn, conversation), stop)
     with st.container(key="thread_tail", gap="medium"):
         turns.show_problem()
         for turn in asked:
@@ -124,11 +130,6 @@ def _tail(conversation: Conversation) -> None:
         for index, words in enumerate(st.session_state.get("waiting", [])):
             transcript.question(f"waiting_{index}", words)
             st.caption(_("Will be sent when the answer is there"), text_alignment="right")
-    if conversation.is_full and not asked:
-        composer.show_end()
-    else:
-        stop = partial(turns.stop, asked[-1]) if asked else None
-        composer.show(partial(turns.ask_in_turn, conversation), stop)
 
 
 def _leave_free() -> None:

@@ -1,29 +1,31 @@
 """An answer that grows on the page, while everything else on it can be used.
 
-It looks for a while, then lets the page's buttons and its composer have their turn, then looks
-again: what a widget does is drawn between two looks.
+It is followed until somebody uses the page: then it lets go, so that a button or the composer has
+its turn, and is followed again behind that. Streamlit by itself lets them wait until the end.
 """
 
 import time
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from xiaozhi.ui import transcript
 from xiaozhi.ui.follow import Followed, let_go
 from xiaozhi.ui.texts import _
 
-FIRST_LOOK = 1.5  # s that a page waits for the first words before it lets go of its turn
-LOOK = 0.5  # s that one turn of looking at a growing answer takes, at most
+FIRST_LOOK = 1.5  # s that a page waits for the first words before it is whole
+LOOK = 10.0  # s that one turn of looking at a growing answer takes, at most
+AGAIN = 0.2  # s between two turns
 TICK = 0.08  # s between two updates of the page
 
 
 def show(answer: Followed) -> None:
     first = [True]
 
-    @st.fragment(run_every=0.1)
+    @st.fragment(run_every=AGAIN)
     def live() -> None:
-        # The first look waits for the first words; the others let go of the page after a while,
-        # so that its buttons and its composer get their turn.
         is_first = bool(first) and first.pop()
         until = time.monotonic() + (FIRST_LOOK if is_first else LOOK)
         place = transcript.Growing(answer.run.id)
@@ -36,7 +38,7 @@ def show(answer: Followed) -> None:
             if ended:
                 # Drawn anew from what the server keeps, with everything that belongs to it
                 st.rerun()
-            if time.monotonic() > until or (is_first and text):
+            if time.monotonic() > until or (is_first and text) or _somebody_waits():
                 return
             drawn = time.monotonic()
             answer.wait(len(text), TICK)
@@ -44,6 +46,20 @@ def show(answer: Followed) -> None:
                 time.sleep(max(0.0, drawn + TICK - time.monotonic()))
 
     live()
+
+
+def _somebody_waits() -> bool:
+    """Whether this page has something else to run than the next turn of the same look.
+
+    Streamlit says so in no public way; without it a click waits for the end of the turn.
+    """
+    context = get_script_run_ctx()
+    requests = getattr(context, "script_requests", None)
+    state = getattr(requests, "_state", None)
+    if state is not ScriptRequestType.RERUN:
+        return state is ScriptRequestType.STOP
+    asked_for = getattr(getattr(requests, "_rerun_data", None), "fragment_id_queue", [])
+    return asked_for != [ThreadState.get().fragment_id]
 
 
 def _show_lost(answer: Followed) -> None:

@@ -35,6 +35,49 @@ def for_streamlit(text: str, *, whole: bool = True) -> str:
     return "\n".join(_Blocks(lines, whole=whole).read())
 
 
+def settled(text: str) -> int:
+    """How many characters of `text`, which is still being said, no later word can change.
+
+    They end where a block does, so that both halves can be shown by themselves.
+    """
+    lines = text.split("\n")
+    found = at = index = 0
+    after_blank = False
+    while index < len(lines) - 1:
+        line = lines[index]
+        # Anything else may belong to what stands before the blank line.
+        if after_blank and (line[:1].isalpha() or line.startswith("#")):
+            found = at
+        end = _end_of_block(lines, index)
+        if end is None:
+            break
+        after_blank = not line.strip()
+        at += sum(len(one) + 1 for one in lines[index:end])
+        index = end
+    return found
+
+
+def _end_of_block(lines: list[str], start: int) -> int | None:
+    """Behind the code or formula that begins at `start`, or its line; None: not said yet."""
+    line = lines[start]
+    if opened := _FENCE.match(line):
+        ends = _fence_end(opened[1] or opened[2])
+        inner = (at for at in range(start + 1, len(lines) - 1) if ends.match(lines[at]))
+        end = next(inner, None)
+        return None if end is None else end + 1
+    said = line.strip()
+    closer = _CLOSERS.get(said[:2])
+    if closer and closer not in said[2:]:
+        inner = (at for at in range(start + 1, len(lines) - 1) if closer in lines[at])
+        end = next(inner, None)
+        return None if end is None else end + 1
+    return start + 1
+
+
+def _fence_end(sign: str) -> re.Pattern[str]:
+    return re.compile(rf" {{0,3}}{re.escape(sign[0])}{{{len(sign)},}}[ \t]*\Z")
+
+
 class _Blocks:
     """The lines of a document, or of what is in a list item or quote.
 
@@ -100,8 +143,7 @@ class _Blocks:
         opened = _FENCE.match(line)
         if not opened:
             return False
-        sign: str = opened[1] or opened[2]
-        ends = re.compile(rf" {{0,3}}{re.escape(sign[0])}{{{len(sign)},}}[ \t]*\Z")
+        ends = _fence_end(opened[1] or opened[2])
         end = self._at + 1
         while end < len(self._lines) and not ends.match(self._lines[end]):
             end += 1

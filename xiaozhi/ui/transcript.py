@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 from openai.types.beta.threads import Message, Run
 
-from xiaozhi.ui.markdown import for_streamlit
+from xiaozhi.ui.markdown import for_streamlit, settled
 from xiaozhi.ui.texts import _
 
 CURSOR = "▌"
+LEAST_PIECE = 600  # characters; of smaller ones there would be too many elements
 
 
 def text_of(message: Message) -> str:
@@ -52,18 +53,35 @@ def answer(message: Message) -> None:
 
 
 class Growing:
-    """The place of an answer that is being written."""
+    """The place of an answer that is being written.
+
+    What no later word can change is drawn once, and stands; only what follows is drawn anew.
+    """
 
     def __init__(self, key: str) -> None:
-        with st.container(key=f"a_{key}", gap="small"):
-            self._place = st.empty()
+        self._pieces = st.container(key=f"a_{key}", gap="small")
+        self._stands = 0  # characters
+        self._shown: str | None = None
+        self._begin_piece()
 
     def show(self, text: str) -> None:
         """`text`: all of it so far."""
-        if text:
-            self._place.markdown(for_streamlit(text, whole=False) + CURSOR)
-        else:
+        if text == self._shown:
+            return
+        self._shown = text
+        if not text:
             self._place.markdown(f":shimmer[{_('Thinking…')}]")
+            return
+        more = settled(text[self._stands :])
+        if more >= LEAST_PIECE:
+            self._place.markdown(for_streamlit(text[self._stands : self._stands + more]))
+            self._stands += more
+            self._begin_piece()
+        self._place.markdown(for_streamlit(text[self._stands :], whole=False) + CURSOR)
+
+    def _begin_piece(self) -> None:
+        with self._pieces:
+            self._place = st.empty()
 
 
 def why_failed(run: Run) -> str | None:

@@ -127,8 +127,8 @@ def _tail(conversation: Conversation) -> None:
             if turn.question is not None:
                 transcript.question(turn.followed.run.id, turn.question)
             live.show(turn.followed)
-        for index, words in enumerate(st.session_state.get("waiting", [])):
-            transcript.question(f"waiting_{index}", words)
+        for index, question in enumerate(st.session_state.get("waiting", [])):
+            transcript.question(f"waiting_{index}", question)
             st.caption(_("Will be sent when the answer is there"), text_alignment="right")
 
 

@@ -5,20 +5,21 @@ from collections.abc import Callable
 import streamlit as st
 
 from xiaozhi.ui.conversation import MOST_MESSAGES
+from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
 
 FIRST = "first"
 NEXT = "composer"
 
 
-def show_first(send: Callable[[str], None]) -> None:
+def show_first(send: Callable[[Question], None]) -> None:
     """`send` gets what was typed."""
     with st.container(key="composer_box"):
         _restore_draft(FIRST)
         st.chat_input(_placeholder(), key=FIRST, height=72, on_submit=_pass_on, args=(FIRST, send))
 
 
-def show(send: Callable[[str], None], stop: Callable[[], None] | None) -> None:
+def show(send: Callable[[Question], None], stop: Callable[[], None] | None) -> None:
     """`stop`: ends the answer that is growing; None while there is none."""
     with st.bottom, st.container(key="composer_box", gap="xxsmall"):
         if stop:
@@ -42,9 +43,9 @@ def show_end() -> None:
         )
 
 
-def put_back(words: str) -> None:
+def put_back(question: Question) -> None:
     """What could not be sent is where it was typed, to be sent again."""
-    st.session_state.draft = words
+    st.session_state.draft = question.words
 
 
 def _restore_draft(key: str) -> None:
@@ -52,8 +53,8 @@ def _restore_draft(key: str) -> None:
         st.session_state[key] = draft
 
 
-def _pass_on(key: str, send: Callable[[str], None]) -> None:
-    send(st.session_state[key])
+def _pass_on(key: str, send: Callable[[Question], None]) -> None:
+    send(Question(st.session_state[key]))
 
 
 def _placeholder() -> str:

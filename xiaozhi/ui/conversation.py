@@ -9,6 +9,8 @@ from openai.types.beta.threads import Message, Run
 from xiaozhi.ui import shelves, titles
 from xiaozhi.ui.client import assistant_id, client
 from xiaozhi.ui.follow import ENDED, Followed, followed, let_go
+from xiaozhi.ui.question import Question
+from xiaozhi.ui.texts import _
 
 MOST_MESSAGES = 1_000  # in one conversation, as the tutorial had it
 RUNS = 20  # as many answers as a page shows at first
@@ -22,7 +24,7 @@ class Turn:
     `question`: None where it stands among the messages already.
     """
 
-    question: str | None
+    question: Question | None
     followed: Followed
 
 
@@ -75,28 +77,29 @@ def unfinished(conversation: Conversation) -> list[Turn]:
     return [Turn(None, followed(client(), run))]
 
 
-def begun(question: str, model: str | None) -> str:
+def begun(question: Question, model: str | None) -> str:
     """The id of a new thread in which `question` is being answered. Raises openai.APIError."""
+    called = question.words or _("A picture")
     run = client().beta.threads.create_and_run(
         assistant_id=assistant_id(),
         model=_or_default(model),
         thread={
-            "messages": [{"role": "user", "content": question}],
-            "metadata": shelves.marks(question),
+            "messages": [{"role": "user", "content": question.parts()}],
+            "metadata": shelves.marks(called),
         },
     )
     shelves.changed()
-    titles.make(question, followed(client(), run), model)
+    titles.make(called, followed(client(), run), model)
     return run.thread_id
 
 
-def asked(conversation: Conversation, question: str, model: str | None) -> Turn:
+def asked(conversation: Conversation, question: Question, model: str | None) -> Turn:
     """The question is kept and being answered, both or neither. Raises openai.APIError."""
     run = client().beta.threads.runs.create(
         thread_id=conversation.thread_id,
         assistant_id=assistant_id(),
         model=_or_default(model),
-        additional_messages=[{"role": "user", "content": question}],
+        additional_messages=[{"role": "user", "content": question.parts()}],
     )
     conversation.count += 2
     shelves.changed()

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from xiaozhi.ui import composer, turns
+from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
 
 
@@ -20,7 +21,7 @@ def show(name: str) -> None:
                     width="stretch",
                     wrap=True,
                     on_click=turns.begin,
-                    args=(words,),
+                    args=(Question(words),),
                 )
         with st.expander(_("What is {name}?", name=name), type="compact"):
             st.markdown(

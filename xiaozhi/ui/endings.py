@@ -6,6 +6,7 @@ import streamlit as st
 from openai.types.beta.threads import Run
 
 from xiaozhi.ui.conversation import Conversation
+from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
 from xiaozhi.ui.transcript import text_of, why_failed
 
@@ -14,7 +15,7 @@ def show(
     conversation: Conversation,
     run: Run,
     *,
-    ask: Callable[[Conversation, str], None],
+    ask: Callable[[Conversation, Question], None],
     again: Callable[[Conversation, Run], None],
 ) -> None:
     """Nothing where `run` ended well, or something else stands in its place."""
@@ -37,7 +38,7 @@ def show(
                 icon=":material/resume:",
                 on_click=ask,
                 # A question like any other: whatever model answers understands it.
-                args=(conversation, _("Please go on where you stopped.")),
+                args=(conversation, Question(_("Please go on where you stopped."))),
             )
         if broke_off or not said:
             icon = ":material/refresh:"

@@ -6,6 +6,7 @@ import streamlit as st
 from openai.types.beta.threads import Message, Run
 
 from xiaozhi.ui.markdown import for_streamlit, settled
+from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
 
 CURSOR = "▌"
@@ -27,7 +28,7 @@ def show(
             if said:
                 under(asked, said)
             asked, said = message, []
-            question(message.id, text_of(message))
+            question(message.id, Question(text_of(message)))
         else:
             said.append(message)
             answer(message)
@@ -35,13 +36,13 @@ def show(
         under(asked, said)
 
 
-def question(key: str, text: str) -> None:
+def question(key: str, asked: Question) -> None:
     with (
         st.container(key=f"u_{key}", horizontal_alignment="right", gap=None),
         st.container(key=f"ub_{key}", width="content"),
     ):
         # A question is shown as it was typed: its line ends stay, its signs mean nothing.
-        st.text(text)
+        st.text(asked.words)
 
 
 def answer(message: Message) -> None:

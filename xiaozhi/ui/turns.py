@@ -13,40 +13,41 @@ from xiaozhi.ui import composer, history, who_answers
 from xiaozhi.ui import conversation as talk
 from xiaozhi.ui.client import explained, forget_assistant
 from xiaozhi.ui.conversation import Conversation, Turn
+from xiaozhi.ui.question import Question
 
 
-def begin(words: str) -> None:
+def begin(question: Question) -> None:
     """A new conversation."""
     try:
-        st.query_params["c"] = talk.begun(words, who_answers.chosen())
+        st.query_params["c"] = talk.begun(question, who_answers.chosen())
     except APIError as error:
-        _keep_words(words, error)
+        _keep(question, error)
 
 
 def begin_anew() -> None:
     history.open_conversation(None)
 
 
-def ask(conversation: Conversation, words: str) -> None:
+def ask(conversation: Conversation, question: Question) -> None:
     try:
-        st.session_state.turns.append(talk.asked(conversation, words, who_answers.chosen()))
+        st.session_state.turns.append(talk.asked(conversation, question, who_answers.chosen()))
     except APIError as error:
-        _keep_words(words, error)
+        _keep(question, error)
 
 
-def ask_in_turn(conversation: Conversation, words: str) -> None:
+def ask_in_turn(conversation: Conversation, question: Question) -> None:
     """At once, or when the answer is there that grows."""
     if st.session_state.turns:
-        st.session_state.setdefault("waiting", []).append(words)
+        st.session_state.setdefault("waiting", []).append(question)
     else:
-        ask(conversation, words)
+        ask(conversation, question)
 
 
 def ask_again(conversation: Conversation, failed: Run) -> None:
     try:
         talk.asked_again(conversation, failed, who_answers.chosen())
     except APIError as error:
-        _keep_words("", error)
+        _keep(Question(""), error)
 
 
 def stop(turn: Turn) -> None:
@@ -71,8 +72,8 @@ def show_problem() -> None:
         st.error(problem, icon=":material/error:")
 
 
-def _keep_words(words: str, error: APIError) -> None:
+def _keep(question: Question, error: APIError) -> None:
     # It may be the assistant that is gone: the next try looks for it anew.
     forget_assistant()
     st.session_state.problem = explained(error)
-    composer.put_back(words)
+    composer.put_back(question)

@@ -51,7 +51,7 @@ def show(answer: Answer, *, is_last: bool, model: str | None) -> None:
 
 
 def _change(answer: Answer, version: int | None, model: str | None) -> None:
-    if st.session_state.get("turns") or st.session_state.get("waiting"):
+    if st.session_state.get("turns"):
         st.toast(_("Something newer is being answered: this one stays as it is."))
         return
     try:

@@ -92,13 +92,11 @@ def _show(conversation: Conversation) -> None:
     with st.container(key="thread", gap="medium"):
         if conversation.has_earlier:
             st.button(_("Earlier messages"), key="earlier", on_click=_widen, type="tertiary")
-        unfinished = st.session_state.turns = talk.unfinished(conversation)
+        unfinished = st.session_state.turns = turns.unfinished(conversation)
         transcript.show(conversation.messages, partial(_under, conversation))
         if conversation.last_run and not unfinished:
             endings.show(conversation, conversation.last_run, ask=turns.ask, again=turns.ask_again)
             functions.show(conversation.last_run, turns.settle)
-    if st.session_state.get("waiting") and not unfinished:
-        turns.ask(conversation, st.session_state.waiting.pop(0))
     _tail(conversation)
 
 
@@ -120,16 +118,34 @@ def _tail(conversation: Conversation) -> None:
         composer.show_end()
     else:
         stop = partial(turns.stop, asked[-1]) if asked else None
-        composer.show(partial(turns.ask_in_turn, conversation), stop)
+        composer.show(partial(turns.ask, conversation), stop)
     with st.container(key="thread_tail", gap="medium"):
         turns.show_problem()
         for turn in asked:
             if turn.question is not None:
                 transcript.question(turn.followed.run.id, turn.question)
             live.show(turn.followed)
-        for index, question in enumerate(st.session_state.get("waiting", [])):
-            transcript.question(f"waiting_{index}", question)
-            st.caption(_("Will be sent when the answer is there"), text_alignment="right")
+        for message in conversation.waiting:
+            _show_waiting(conversation, message)
+
+
+def _show_waiting(conversation: Conversation, message: Message) -> None:
+    transcript.question(message.id, transcript.asked_in(message))
+    with st.container(
+        key=f"wait_{message.id}",
+        horizontal=True,
+        horizontal_alignment="right",
+        vertical_alignment="center",
+        gap="small",
+    ):
+        st.caption(_("Will be sent when the answer is there"), width="content")
+        st.button(
+            _("Take back"),
+            key=f"back_{message.id}",
+            type="tertiary",
+            on_click=turns.take_back,
+            args=(conversation, message),
+        )
 
 
 def _leave_free() -> None:

@@ -9,7 +9,9 @@ from openai import (
     APIStatusError,
     BadRequestError,
     NotFoundError,
+    Omit,
     OpenAI,
+    omit,
 )
 from openai.types import Model
 from openai.types.beta import Assistant
@@ -39,6 +41,11 @@ def assistant_id() -> str:
     """The id of the assistant that answers here; it exists on the server afterwards."""
     id: str = st.secrets.get("OPENAI_ASSISTANT_ID") or OWN_ASSISTANT
     return _existing(id).id
+
+
+def or_default(model: str | None) -> str | Omit:
+    """For a run: `model`, or the assistant's own."""
+    return model or omit
 
 
 def forget_assistant() -> None:

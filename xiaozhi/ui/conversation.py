@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from openai import Omit, omit
 from openai.types.beta.threads import Message, Run
 
-from xiaozhi.ui import shelves, titles
-from xiaozhi.ui.client import assistant_id, client
+from xiaozhi.ui import shelves, titles, waiting
+from xiaozhi.ui.client import assistant_id, client, or_default
 from xiaozhi.ui.follow import ENDED, Followed, followed, let_go
 from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
@@ -32,7 +31,7 @@ class Turn:
 class Conversation:
     """`messages`: the newest ones, oldest first. `count`: all of them; exact up to the limit.
 
-    `runs`: those of the newest answers, by id.
+    `runs`: those of the newest answers, by id. `waiting`: asked while another one was answered.
     """
 
     thread_id: str
@@ -41,6 +40,7 @@ class Conversation:
     count: int = 0
     last_run: Run | None = None
     runs: dict[str, Run] = field(default_factory=dict[str, Run])
+    waiting: list[Message] = field(default_factory=list[Message])
 
     @property
     def is_full(self) -> bool:
@@ -57,6 +57,7 @@ def loaded(thread_id: str, window: int) -> Conversation:
     while page.has_more and len(messages) < window:
         page = page.get_next_page()
         messages = messages + page.data
+    thread = threads.retrieve(thread_id)
     return Conversation(
         thread_id,
         messages[::-1],
@@ -64,11 +65,18 @@ def loaded(thread_id: str, window: int) -> Conversation:
         count=_count(thread_id) if page.has_more else len(messages),
         last_run=runs[0] if runs else None,
         runs={run.id: run for run in runs},
+        waiting=waiting.still(thread, messages),
     )
 
 
-def unfinished(conversation: Conversation) -> list[Turn]:
-    """The run that is still answering, if there is one; what it says comes from its events."""
+def unfinished(conversation: Conversation, model: str | None) -> list[Turn]:
+    """The run that is still answering, if there is one; what it says comes from its events.
+
+    What has waited for its turn has it now, and is answered by `model`. Raises openai.APIError.
+    """
+    newest = conversation.messages[-1] if conversation.messages else None
+    if waiting.is_due(newest, conversation.last_run):
+        conversation.last_run = waiting.answer_next(conversation.thread_id, model)
     run = conversation.last_run
     if run is None or run.status in ENDED:
         return []
@@ -82,7 +90,7 @@ def begun(question: Question, model: str | None) -> str:
     called = question.words or _("A picture")
     run = client().beta.threads.create_and_run(
         assistant_id=assistant_id(),
-        model=_or_default(model),
+        model=or_default(model),
         thread={
             "messages": [{"role": "user", "content": question.parts()}],
             "metadata": shelves.marks(called),
@@ -98,12 +106,27 @@ def asked(conversation: Conversation, question: Question, model: str | None) -> 
     run = client().beta.threads.runs.create(
         thread_id=conversation.thread_id,
         assistant_id=assistant_id(),
-        model=_or_default(model),
+        model=or_default(model),
         additional_messages=[{"role": "user", "content": question.parts()}],
     )
     conversation.count += 2
     shelves.changed()
     return Turn(question, followed(client(), run))
+
+
+def asked_behind(conversation: Conversation, question: Question, model: str | None) -> bool:
+    """The question is kept, and asked when the present run has ended; False where there is none.
+
+    Raises waiting.Full, openai.APIError.
+    """
+    runs = client().beta.threads.runs.list(conversation.thread_id, limit=1).data
+    if not runs or runs[0].status not in waiting.ACTIVE:
+        return False
+    message = waiting.add(conversation.thread_id, runs[0], question)
+    waiting.answer_when_ended(followed(client(), runs[0]), model)
+    conversation.waiting.append(message)
+    conversation.count += 2
+    return True
 
 
 def asked_again(conversation: Conversation, failed: Run, model: str | None) -> None:
@@ -116,7 +139,7 @@ def asked_again(conversation: Conversation, failed: Run, model: str | None) -> N
         if message.run_id == failed.id:
             threads.messages.delete(message.id, thread_id=conversation.thread_id)
     threads.runs.create(
-        thread_id=conversation.thread_id, assistant_id=assistant_id(), model=_or_default(model)
+        thread_id=conversation.thread_id, assistant_id=assistant_id(), model=or_default(model)
     )
 
 
@@ -147,7 +170,3 @@ def _count(thread_id: str) -> int:
         page = page.get_next_page()
         count += len(page.data)
     return count
-
-
-def _or_default(model: str | None) -> str | Omit:
-    return model or omit

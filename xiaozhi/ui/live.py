@@ -38,7 +38,9 @@ def show(answer: Followed) -> None:
             if ended:
                 # Drawn anew from what the server keeps, with everything that belongs to it
                 st.rerun()
-            if time.monotonic() > until or (is_first and text) or _somebody_waits():
+            if time.monotonic() > until or (is_first and text):
+                return
+            if not is_first and _somebody_waits():
                 return
             drawn = time.monotonic()
             answer.wait(len(text), TICK)
@@ -54,12 +56,15 @@ def _somebody_waits() -> bool:
     Streamlit says so in no public way; without it a click waits for the end of the turn.
     """
     context = get_script_run_ctx()
+    own = [ThreadState.get().fragment_id]
+    # What else was asked for together with this turn is drawn behind it.
+    if (getattr(context, "fragment_ids_this_run", None) or own) != own:
+        return True
     requests = getattr(context, "script_requests", None)
     state = getattr(requests, "_state", None)
     if state is not ScriptRequestType.RERUN:
         return state is ScriptRequestType.STOP
-    asked_for = getattr(getattr(requests, "_rerun_data", None), "fragment_id_queue", [])
-    return asked_for != [ThreadState.get().fragment_id]
+    return getattr(getattr(requests, "_rerun_data", None), "fragment_id_queue", None) != own
 
 
 def _show_lost(answer: Followed) -> None:

@@ -17,6 +17,10 @@ def text_of(message: Message) -> str:
     return "\n\n".join(part.text.value for part in message.content if part.type == "text")
 
 
+def asked_in(message: Message) -> Question:
+    return Question(text_of(message))
+
+
 def show(
     messages: Sequence[Message], under: Callable[[Message | None, list[Message]], None]
 ) -> None:
@@ -28,7 +32,7 @@ def show(
             if said:
                 under(asked, said)
             asked, said = message, []
-            question(message.id, Question(text_of(message)))
+            question(message.id, asked_in(message))
         else:
             said.append(message)
             answer(message)

@@ -6,14 +6,15 @@ What the server refuses is kept for the next look: a sentence, and the words bac
 from collections.abc import Mapping
 
 import streamlit as st
-from openai import APIError
-from openai.types.beta.threads import Run
+from openai import APIError, NotFoundError
+from openai.types.beta.threads import Message, Run
 
-from xiaozhi.ui import composer, history, who_answers
+from xiaozhi.ui import composer, history, transcript, waiting, who_answers
 from xiaozhi.ui import conversation as talk
 from xiaozhi.ui.client import explained, forget_assistant
 from xiaozhi.ui.conversation import Conversation, Turn
 from xiaozhi.ui.question import Question
+from xiaozhi.ui.texts import _
 
 
 def begin(question: Question) -> None:
@@ -21,33 +22,53 @@ def begin(question: Question) -> None:
     try:
         st.query_params["c"] = talk.begun(question, who_answers.chosen())
     except APIError as error:
-        _keep(question, error)
+        _keep(question, explained(error))
 
 
 def begin_anew() -> None:
     history.open_conversation(None)
 
 
-def ask(conversation: Conversation, question: Question) -> None:
+def unfinished(conversation: Conversation) -> list[Turn]:
+    """What is being answered, also what has waited until now."""
     try:
-        st.session_state.turns.append(talk.asked(conversation, question, who_answers.chosen()))
+        return talk.unfinished(conversation, who_answers.chosen())
     except APIError as error:
-        _keep(question, error)
+        forget_assistant()
+        st.session_state.problem = explained(error)
+        return []
 
 
-def ask_in_turn(conversation: Conversation, question: Question) -> None:
-    """At once, or when the answer is there that grows."""
-    if st.session_state.turns:
-        st.session_state.setdefault("waiting", []).append(question)
+def ask(conversation: Conversation, question: Question) -> None:
+    """At once; where another answer is under way (an earlier one, or another tab's), behind it."""
+    model = who_answers.chosen()
+    try:
+        if not talk.asked_behind(conversation, question, model):
+            st.session_state.turns.append(talk.asked(conversation, question, model))
+    except waiting.Full:
+        _keep(question, _("As many questions wait as can. Please ask this one later."))
+    except APIError as error:
+        _keep(question, explained(error))
+
+
+def take_back(conversation: Conversation, message: Message) -> None:
+    """A question that waits; its words are in the composer again."""
+    try:
+        waiting.take_back(message)
+    except NotFoundError:
+        st.session_state.problem = _("This question is not waiting any more.")
+    except APIError as error:
+        st.session_state.problem = explained(error)
     else:
-        ask(conversation, question)
+        conversation.waiting.remove(message)
+        composer.put_back(transcript.asked_in(message))
 
 
 def ask_again(conversation: Conversation, failed: Run) -> None:
     try:
         talk.asked_again(conversation, failed, who_answers.chosen())
     except APIError as error:
-        _keep(Question(""), error)
+        _keep(Question(""), explained(error))
 
 
 def stop(turn: Turn) -> None:
@@ -72,8 +93,8 @@ def show_problem() -> None:
         st.error(problem, icon=":material/error:")
 
 
-def _keep(question: Question, error: APIError) -> None:
+def _keep(question: Question, problem: str) -> None:
     # It may be the assistant that is gone: the next try looks for it anew.
     forget_assistant()
-    st.session_state.problem = explained(error)
+    st.session_state.problem = problem
     composer.put_back(question)

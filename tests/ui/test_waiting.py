@@ -1,0 +1,100 @@
+"""Questions that are asked while an answer grows: they wait, and can be taken back."""
+
+import time
+from typing import Any
+
+from openai import OpenAI
+from playwright.sync_api import expect
+
+from tests.ui.looking import Looking
+from xiaozhi.chat_models.scripted import Calls, Says, Scripted
+
+LONG = Says([f"字{number} " for number in range(120)], pause=0.1)
+WAITS = "等这次回答结束后发送"
+
+
+def test_they_are_there_after_a_reload_and_answered_behind_the_answer(
+    look: Looking, model: Scripted
+):
+    model.script = [LONG, Says("后来的回答")]
+    seen = look()
+    seen.ask("先问的")
+    expect(seen.answers.last).to_contain_text("字2")
+    seen.ask("后问的")
+    expect(seen.page.get_by_text(WAITS)).to_be_visible()
+    seen.page.reload()
+    expect(seen.page.get_by_text(WAITS)).to_be_visible()
+    expect(seen.questions).to_have_text(["先问的", "后问的"])
+    expect(seen.answers.last).to_have_text("后来的回答", timeout=40_000)
+    expect(seen.questions).to_have_text(["先问的", "后问的"])
+    expect(seen.page.get_by_text(WAITS)).to_be_hidden()
+
+
+def test_nobody_has_to_look_for_them_to_be_answered(look: Looking, client: OpenAI, model: Scripted):
+    model.script = [Says([f"字{number} " for number in range(30)], pause=0.1), Says("没人看也回答")]
+    seen = look()
+    seen.ask("先问的")
+    expect(seen.answers.last).to_contain_text("字2")
+    seen.ask("后问的")
+    expect(seen.page.get_by_text(WAITS)).to_be_visible()
+    address = seen.page.url
+    seen.page.close()
+    thread = address.partition("?c=")[2]
+    until_said(client, thread, "没人看也回答")
+    look(address).says("没人看也回答")
+
+
+def test_one_that_is_taken_back_is_in_the_composer_again(look: Looking, model: Scripted):
+    model.script = [Says(["啊"] * 2000, pause=0.05), Says("没有别的")]
+    seen = look()
+    seen.ask("先问的")
+    expect(seen.answers.last).to_contain_text("啊啊")
+    seen.ask("不问了")
+    seen.button("撤回").click()
+    expect(seen.page.get_by_text(WAITS)).to_be_hidden()
+    expect(seen.composer).to_have_value("不问了")
+    expect(seen.questions).to_have_text(["先问的"])
+    seen.stop.click()
+    expect(seen.stop).to_have_count(0)
+    seen.page.reload()
+    expect(seen.answers).to_have_count(1)
+    expect(seen.questions).to_have_text(["先问的"])
+
+
+def test_another_tab_sees_them(look: Looking, model: Scripted):
+    model.script = [LONG, Says("后来的回答")]
+    one = look()
+    one.ask("先问的")
+    expect(one.answers.last).to_contain_text("字2")
+    other = look(one.page.url)
+    other.ask("从另一页问的")
+    expect(other.page.get_by_text(WAITS)).to_be_visible()
+    for tab in (one, other):
+        expect(tab.answers.last).to_have_text("后来的回答", timeout=40_000)
+        expect(tab.questions).to_have_text(["先问的", "从另一页问的"])
+
+
+def test_one_waits_for_a_function_too(look: Looking, client: OpenAI, model: Scripted):
+    model.script = [Calls([("weather", "{}")]), Says("查不到。"), Says("也答了")]
+    weather: Any = {"type": "function", "function": {"name": "weather"}}
+    assistant = client.beta.assistants.create(model="scripted", tools=[weather])
+    run = client.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id,
+        thread={"messages": [{"role": "user", "content": "天气？"}]},
+        poll_interval_ms=20,
+    )
+    seen = look(f"{look.address}?c={run.thread_id}")
+    seen.ask("还有一问")
+    expect(seen.page.get_by_text(WAITS)).to_be_visible()
+    seen.button("不用它，继续").click()
+    expect(seen.answers.last).to_have_text("也答了")
+    expect(seen.questions).to_have_text(["天气？", "还有一问"])
+
+
+def until_said(client: OpenAI, thread_id: str, words: str) -> None:
+    for _ in range(300):
+        said = client.beta.threads.messages.list(thread_id, limit=1).data[0].content
+        if said and said[0].type == "text" and said[0].text.value == words:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"nobody has said {words}")

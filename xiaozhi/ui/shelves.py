@@ -19,10 +19,11 @@ from openai.pagination import SyncCursorPage
 from openai.types.beta import Thread
 
 from xiaozhi.ui.client import client
-from xiaozhi.ui.versions import KEPT_FOR
 
 Shelf = Literal["recent", "pinned", "archived", "deleted"]
 
+# The key in the metadata of a thread that only holds earlier answers; its value: whose
+KEPT_FOR = "kept_for"
 APP = "xiaozhi"  # the metadata `app` of what this page has begun
 AT_ONCE = 30  # conversations that are read at first, and added each time that more are wanted
 MOST = 100  # that the API gives at once
@@ -30,6 +31,8 @@ LONGEST_TITLE = 60  # characters
 UNDO_FOR = 8.0  # s in which a deletion can be taken back
 LINGERS = UNDO_FOR + 2  # s until it takes effect: who clicks in the last moment is heard
 STALE_AFTER = 30.0  # s until another client's changes are looked for
+
+_MARKING = threading.Lock()
 
 
 class Listed(Thread):
@@ -94,12 +97,12 @@ def changed() -> None:
 
 def rename(thread_id: str, title: str) -> None:
     """Raises openai.APIError."""
-    _mark(thread_id, title=title)
+    mark(thread_id, title=title)
 
 
 def put(thread_id: str, shelf: Shelf) -> None:
     """Raises openai.APIError."""
-    _mark(thread_id, shelf=shelf)
+    mark(thread_id, shelf=shelf)
 
 
 def delete(thread_id: str) -> None:
@@ -112,13 +115,17 @@ def retitle(thread_id: str, provisional: str, title: str) -> None:
     """Unless somebody has given it a name meanwhile. Raises openai.APIError."""
     metadata = client().beta.threads.retrieve(thread_id).metadata or {}
     if metadata.get("title") == provisional:
-        _mark(thread_id, title=title)
+        mark(thread_id, title=title)
 
 
-def _mark(thread_id: str, **marks: str) -> None:
+def mark(thread_id: str, **marks: str | None) -> None:
+    """In its metadata; None takes a mark away. Raises openai.APIError."""
     threads = client().beta.threads
-    metadata = threads.retrieve(thread_id).metadata or {}
-    threads.update(thread_id, metadata={**metadata, **marks})
+    # They are sent as a whole: a title that comes at the same moment would be lost, or this.
+    with _MARKING:
+        metadata = {**(threads.retrieve(thread_id).metadata or {}), **marks}
+        told = {key: value for key, value in metadata.items() if value is not None}
+        threads.update(thread_id, metadata=told)
     changed()
 
 

@@ -15,10 +15,8 @@ from openai import omit
 from openai.types.beta.threads import Message, Run
 
 from xiaozhi.ui.client import assistant_id, client
+from xiaozhi.ui.shelves import KEPT_FOR
 from xiaozhi.ui.transcript import text_of
-
-# The key in the metadata of a thread that only holds earlier answers; its value: whose
-KEPT_FOR = "kept_for"
 
 
 @dataclass

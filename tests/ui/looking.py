@@ -50,8 +50,13 @@ class Looking:
 
     def __call__(self, address: str = "", **options: Any) -> Seen:
         """Opens the page; waits until something can be typed or read."""
-        page = self._new_page(**options)
-        page.goto(address or self.address)
+        seen = self.at(address or self.address, **options)
         ready = '[data-testid="stChatInput"], [data-testid="stAlert"]'
-        expect(page.locator(ready).first).to_be_visible()
+        expect(seen.page.locator(ready).first).to_be_visible()
+        return seen
+
+    def at(self, address: str, **options: Any) -> Seen:
+        """Opens the page; waits for nothing."""
+        page = self._new_page(**options)
+        page.goto(address)
         return Seen(page)

@@ -14,6 +14,9 @@ from openai.types.beta.threads import Message
 
 from xiaozhi.ui import (
     answer_row,
+    assistants_address,
+    assistants_page,
+    choice,
     composer,
     empty_page,
     endings,
@@ -54,10 +57,13 @@ class ChatBot:
                 on_click=turns.begin_anew,
                 shortcut="Mod+Shift+O",
             )
+            assistants_page.show_entry()
             history.show()
+        choice.look(_thread_in_use())
         with st.container(key="top", horizontal=True, vertical_alignment="center"):
-            who_answers.show(self.name)
-        if _thread_in_use() is None:
+            if not assistants_address.is_here():
+                who_answers.show(self.name)
+        if _thread_in_use() is None and not assistants_address.is_here():
             with st.container(key="title", horizontal_alignment="center", gap="small"):
                 st.title(self.name, text_alignment="center", anchor=False)
                 st.markdown(f":gray[{self.title}]", text_alignment="center")
@@ -66,6 +72,10 @@ class ChatBot:
 
     def chat(self) -> None:
         """The conversation: what was said, what is being said, and the place to say more."""
+        if assistants_address.is_here():
+            _leave_free()
+            assistants_page.show()
+            return
         thread_id = _thread_in_use()
         if thread_id is None:
             empty_page.show(self.name)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from openai.types.beta.threads import Message, Run
 
-from xiaozhi.ui import shelves, titles, waiting
-from xiaozhi.ui.client import assistant_id, client, or_default
+from xiaozhi.ui import choice, shelves, titles, waiting
+from xiaozhi.ui.choice import assistant_id
+from xiaozhi.ui.client import client, or_default
 from xiaozhi.ui.follow import ENDED, Followed, followed, let_go
 from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
@@ -76,7 +77,7 @@ def unfinished(conversation: Conversation, model: str | None) -> list[Turn]:
     """
     newest = conversation.messages[-1] if conversation.messages else None
     if waiting.is_due(newest, conversation.last_run):
-        conversation.last_run = waiting.answer_next(conversation.thread_id, model)
+        conversation.last_run = waiting.answer_next(conversation.thread_id, assistant_id(), model)
     run = conversation.last_run
     if run is None or run.status in ENDED:
         return []
@@ -93,7 +94,7 @@ def begun(question: Question, model: str | None) -> str:
         model=or_default(model),
         thread={
             "messages": [{"role": "user", "content": question.parts()}],
-            "metadata": shelves.marks(called),
+            "metadata": {**shelves.marks(called), **choice.current().marks},
         },
     )
     shelves.changed()
@@ -123,7 +124,7 @@ def asked_behind(conversation: Conversation, question: Question, model: str | No
     if not runs or runs[0].status not in waiting.ACTIVE:
         return False
     message = waiting.add(conversation.thread_id, runs[0], question)
-    waiting.answer_when_ended(followed(client(), runs[0]), model)
+    waiting.answer_when_ended(followed(client(), runs[0]), assistant_id(), model)
     conversation.waiting.append(message)
     conversation.count += 2
     return True

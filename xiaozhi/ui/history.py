@@ -226,7 +226,8 @@ def open_conversation(thread_id: str | None) -> None:
     if thread_id is None:
         st.query_params.clear()
     else:
-        st.query_params["c"] = thread_id
+        # Nothing else stays in the address: another page is left.
+        st.query_params.from_dict({"c": thread_id})
 
 
 def _act(thread: Listed) -> None:

@@ -11,7 +11,8 @@ from openai.types.beta.threads import Message, Run
 
 from xiaozhi.ui import composer, history, transcript, waiting, who_answers
 from xiaozhi.ui import conversation as talk
-from xiaozhi.ui.client import explained, forget_assistant
+from xiaozhi.ui.choice import forget_assistant
+from xiaozhi.ui.client import explained
 from xiaozhi.ui.conversation import Conversation, Turn
 from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
@@ -91,6 +92,7 @@ def show_problem() -> None:
     """What went wrong since the last look, once."""
     if problem := st.session_state.pop("problem", None):
         st.error(problem, icon=":material/error:")
+    who_answers.show_gone()
 
 
 def _keep(question: Question, problem: str) -> None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from openai import omit
 from openai.types.beta.threads import Message, Run
 
-from xiaozhi.ui.client import assistant_id, client
+from xiaozhi.ui.choice import assistant_id
+from xiaozhi.ui.client import client
 from xiaozhi.ui.shelves import KEPT_FOR
 from xiaozhi.ui.transcript import text_of
 

@@ -14,7 +14,8 @@ from openai import APIError, NotFoundError
 from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 
-from xiaozhi.ui.client import assistant_id, client, or_default
+from xiaozhi.ui import shelves
+from xiaozhi.ui.client import client, or_default
 from xiaozhi.ui.follow import Followed
 from xiaozhi.ui.question import Question
 
@@ -43,7 +44,7 @@ def add(thread_id: str, run: Run, question: Question) -> Message:
         metadata={_FOR: run.id},
         extra_headers={"Xiaozhi-When-Locked": "wait"},
     )
-    _note(thread, [*ids, message.id])
+    _note(thread.id, [*ids, message.id])
     return message
 
 
@@ -67,17 +68,17 @@ def take_back(message: Message) -> None:
     threads = client().beta.threads
     thread = threads.retrieve(message.thread_id)
     threads.messages.delete(message.id, thread_id=message.thread_id)
-    _note(thread, [id for id in _ids(thread) if id != message.id])
+    _note(thread.id, [id for id in _ids(thread) if id != message.id])
 
 
-def answer_when_ended(followed: Followed, model: str | None) -> None:
+def answer_when_ended(followed: Followed, assistant: str, model: str | None) -> None:
     """Begins to wait for that; returns at once. The page may be closed meanwhile."""
 
     def wait() -> None:
         while not followed.ended:
             followed.wait(len(followed.text), timeout=60)
         try:
-            answer_next(followed.run.thread_id, model)
+            answer_next(followed.run.thread_id, assistant, model)
         except APIError:
             # The next look at the conversation tries it again.
             return
@@ -85,18 +86,21 @@ def answer_when_ended(followed: Followed, model: str | None) -> None:
     threading.Thread(target=wait, name=f"waiting {followed.run.id}", daemon=True).start()
 
 
-def answer_next(thread_id: str, model: str | None) -> Run | None:
-    """The thread's last run, which now answers what has waited. Raises openai.APIError."""
+def answer_next(thread_id: str, assistant: str, model: str | None) -> Run | None:
+    """The thread's last run, which now answers what has waited.
+
+    `assistant`: the id of the one that answers. Raises openai.APIError.
+    """
     threads = client().beta.threads
     with _one_at_a_time():
         runs = threads.runs.list(thread_id, limit=1).data
         newest = threads.messages.list(thread_id, limit=MOST + 1).data
         if not is_due(newest[0] if newest else None, runs[0] if runs else None):
             return runs[0] if runs else None
-        run = threads.runs.create(thread_id, assistant_id=assistant_id(), model=or_default(model))
+        run = threads.runs.create(thread_id, assistant_id=assistant, model=or_default(model))
     thread = threads.retrieve(thread_id)
     there = {message.id for message in newest}
-    _note(thread, [id for id in _ids(thread) if id not in there])
+    _note(thread.id, [id for id in _ids(thread) if id not in there])
     return run
 
 
@@ -111,12 +115,8 @@ def _ids(thread: Thread) -> list[str]:
     return (thread.metadata or {}).get(_IDS, "").split()
 
 
-def _note(thread: Thread, ids: list[str]) -> None:
-    metadata = dict(thread.metadata or {})
-    metadata.pop(_IDS, None)
-    if ids:
-        metadata[_IDS] = " ".join(ids)
-    client().beta.threads.update(thread.id, metadata=metadata)
+def _note(thread_id: str, ids: list[str]) -> None:
+    shelves.mark(thread_id, waiting=" ".join(ids) or None)
 
 
 @st.cache_resource

@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const NARROW = 768; // px up to which the sidebar lies over the page
-  const CHOICE = '[class*="st-key-rowopen_"] button, .st-key-new button';
+  const CHOICE = '[class*="st-key-rowopen_"] button, .st-key-new button, [class*="st-key-nav_"] button';
 
   document.addEventListener("click", (event) => {
     if (window.innerWidth > NARROW || !event.target.closest(CHOICE)) return;

@@ -63,6 +63,8 @@ def take_back(conversation: Conversation, message: Message) -> None:
     else:
         conversation.waiting.remove(message)
         composer.put_back(transcript.asked_in(message))
+        # All of the page: what a part of it leaves out may be seen until the answer's next turn.
+        st.rerun()
 
 
 def ask_again(conversation: Conversation, failed: Run) -> None:

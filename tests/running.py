@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -116,3 +117,11 @@ def running(data: Path, *, gguf: Path | None = None, **settings: Any) -> Generat
         yield server
     finally:
         server.stop()
+
+
+def until(true: Callable[[], object], within: float = 10.0) -> None:
+    """`within`: s until that is a failure."""
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -15,6 +15,7 @@ from openai.types.beta.threads import Run
 
 from tests.api.test_run_events import followed, others, texts
 from tests.replicas.conftest import Clients, Replicas
+from tests.running import until
 from xiaozhi.chat_models.scripted import Calls, Says, Scripted
 from xiaozhi.store.presence import LONGEST
 
@@ -42,13 +43,6 @@ def said(client: OpenAI, run: Run) -> list[str]:
         "".join(part.text.value for part in message.content if part.type == "text")
         for message in client.beta.threads.messages.list(run.thread_id, order="asc")
     ]
-
-
-def until(true: Callable[[], object], within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def in_background(doing: Callable[[], Value]) -> Future[Value]:

@@ -9,8 +9,8 @@ from openai.types.beta import Assistant
 from tests.api.test_run_events import followed, texts
 from tests.postgres import PostgresServer, migrated
 from tests.replicas.conftest import Clients, Replicas
-from tests.replicas.test_anywhere import SLOW, WEATHER, begun, listening, poll, said, until
-from tests.running import running
+from tests.replicas.test_anywhere import SLOW, WEATHER, begun, listening, poll, said
+from tests.running import running, until
 from xiaozhi.chat_models.scripted import Calls, Says, Scripted
 from xiaozhi.store import Connection, left_runs
 

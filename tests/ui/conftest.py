@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from openai import OpenAI
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.running import Running, running
-from tests.ui.looking import Looking
+from tests.ui.looking import Looking, Seen
 from xiaozhi.chat_models.scripted import Says, Scripted
 from xiaozhi.ui.titles import WISH
 
@@ -85,6 +86,18 @@ def look(
     for opened in pages:
         opened.close()
     assert troubles == []
+
+
+def at_a_function(look: Looking, client: OpenAI) -> Seen:
+    """A page on which a run waits for the function `weather`, which the model has to ask for."""
+    weather: Any = {"type": "function", "function": {"name": "weather"}}
+    assistant = client.beta.assistants.create(model="scripted", tools=[weather])
+    run = client.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id,
+        thread={"messages": [{"role": "user", "content": "天气？"}]},
+        poll_interval_ms=20,
+    )
+    return look(f"{look.address}?c={run.thread_id}")
 
 
 def titled(body: Mapping[str, Any]) -> Says | None:

@@ -2,13 +2,12 @@
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from openai import OpenAI
 from playwright.sync_api import expect
 
-from tests.ui.conftest import OLD_ASSISTANT
+from tests.ui.conftest import OLD_ASSISTANT, at_a_function
 from tests.ui.looking import Looking
 from xiaozhi.chat_models.scripted import Calls, Fails, Hangs, Says, Scripted
 
@@ -145,14 +144,7 @@ def test_a_function_that_the_page_cannot_do_does_not_hold_it_up(
     look: Looking, client: OpenAI, model: Scripted
 ):
     model.script = [Calls([("weather", "{}")], text="我查一下。"), Says("查不到。")]
-    weather: Any = {"type": "function", "function": {"name": "weather"}}
-    assistant = client.beta.assistants.create(model="scripted", tools=[weather])
-    run = client.beta.threads.create_and_run_poll(
-        assistant_id=assistant.id,
-        thread={"messages": [{"role": "user", "content": "天气？"}]},
-        poll_interval_ms=20,
-    )
-    seen = look(f"{look.address}?c={run.thread_id}")
+    seen = at_a_function(look, client)
     expect(seen.page.get_by_text("助手想使用 weather，这个页面还做不到。")).to_be_visible()
     seen.button("不用它，继续").click()
     seen.says("查不到。")

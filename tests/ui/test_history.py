@@ -35,6 +35,11 @@ class Listed:
     def row(self, words: str) -> Locator:
         return self.rows.filter(has_text=words)
 
+    def group_of(self, words: str) -> Locator:
+        """The name of the group that it stands in; also while the list is drawn anew."""
+        before = "xpath=preceding::*[@data-testid='stCaptionContainer'][1]"
+        return self.row(words).last.locator(before)
+
     def open(self, words: str) -> None:
         self.row(words).locator('[class*="st-key-rowopen_"] button').click()
 
@@ -171,12 +176,13 @@ def test_pinned_and_archived_as_any_client_sees(look: Looking, client: OpenAI):
         return (client.beta.threads.retrieve(thread).metadata or {})["shelf"]
 
     listed.do("要留着的丙", "置顶")
-    expect(listed.groups.first).to_have_text("置顶")
-    expect(listed.row("要留着的丙")).to_be_visible()
+    expect(listed.group_of("要留着的丙")).to_have_text("置顶")
+    expect(listed.row("要留着的丙")).to_have_count(1)
     expect(seen.page.get_by_role("menuitem")).to_have_count(0)
     assert shelf() == "pinned"
     listed.do("要留着的丙", "取消置顶")
-    expect(listed.row("要留着的丙")).to_be_visible()
+    expect(listed.group_of("要留着的丙")).to_have_text("今天")
+    expect(listed.row("要留着的丙")).to_have_count(1)
     listed.do("要留着的丙", "归档")
     expect(listed.row("要留着的丙")).to_have_count(0)
     assert shelf() == "archived"

@@ -1,11 +1,10 @@
 """Questions that are asked while an answer grows: they wait, and can be taken back."""
 
-import time
-from typing import Any
-
 from openai import OpenAI
 from playwright.sync_api import expect
 
+from tests.running import until
+from tests.ui.conftest import at_a_function
 from tests.ui.looking import Looking
 from xiaozhi.chat_models.scripted import Calls, Says, Scripted
 
@@ -40,7 +39,7 @@ def test_nobody_has_to_look_for_them_to_be_answered(look: Looking, client: OpenA
     address = seen.page.url
     seen.page.close()
     thread = address.partition("?c=")[2]
-    until_said(client, thread, "没人看也回答")
+    until(lambda: last_words(client, thread) == "没人看也回答", within=30)
     look(address).says("没人看也回答")
 
 
@@ -76,14 +75,7 @@ def test_another_tab_sees_them(look: Looking, model: Scripted):
 
 def test_one_waits_for_a_function_too(look: Looking, client: OpenAI, model: Scripted):
     model.script = [Calls([("weather", "{}")]), Says("查不到。"), Says("也答了")]
-    weather: Any = {"type": "function", "function": {"name": "weather"}}
-    assistant = client.beta.assistants.create(model="scripted", tools=[weather])
-    run = client.beta.threads.create_and_run_poll(
-        assistant_id=assistant.id,
-        thread={"messages": [{"role": "user", "content": "天气？"}]},
-        poll_interval_ms=20,
-    )
-    seen = look(f"{look.address}?c={run.thread_id}")
+    seen = at_a_function(look, client)
     seen.ask("还有一问")
     expect(seen.page.get_by_text(WAITS)).to_be_visible()
     seen.button("不用它，继续").click()
@@ -91,10 +83,6 @@ def test_one_waits_for_a_function_too(look: Looking, client: OpenAI, model: Scri
     expect(seen.questions).to_have_text(["天气？", "还有一问"])
 
 
-def until_said(client: OpenAI, thread_id: str, words: str) -> None:
-    for _ in range(300):
-        said = client.beta.threads.messages.list(thread_id, limit=1).data[0].content
-        if said and said[0].type == "text" and said[0].text.value == words:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"nobody has said {words}")
+def last_words(client: OpenAI, thread_id: str) -> str:
+    said = client.beta.threads.messages.list(thread_id, limit=1).data[0].content
+    return said[0].text.value if said and said[0].type == "text" else ""

@@ -1,12 +1,12 @@
 """Answers that are not whole, and runs that wait: each has a sentence and a way on."""
 
 import re
-from typing import Any
 
 import pytest
 from openai import OpenAI
 from playwright.sync_api import expect
 
+from tests.ui.conftest import at_a_function
 from tests.ui.looking import Looking
 from xiaozhi.chat_models.scripted import Calls, Hangs, Says, Scripted
 from xiaozhi.ui.who_answers import readable
@@ -58,14 +58,7 @@ def test_a_broken_answer_can_be_continued_too(look: Looking, model: Scripted):
 
 def test_a_function_is_answered_by_hand(look: Looking, client: OpenAI, model: Scripted):
     model.script = [Calls([("weather", '{"city": "杭州"}')]), Says("杭州 21 度。")]
-    weather: Any = {"type": "function", "function": {"name": "weather"}}
-    assistant = client.beta.assistants.create(model="scripted", tools=[weather])
-    run = client.beta.threads.create_and_run_poll(
-        assistant_id=assistant.id,
-        thread={"messages": [{"role": "user", "content": "天气？"}]},
-        poll_interval_ms=20,
-    )
-    seen = look(f"{look.address}?c={run.thread_id}")
+    seen = at_a_function(look, client)
     expect(seen.page.get_by_text('"city": "杭州"')).to_be_visible()
     # What waits is no answer yet: there is nothing to ask for again.
     expect(seen.button("重新回答")).to_have_count(0)

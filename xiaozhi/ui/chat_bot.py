@@ -10,6 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 from openai import APIError, NotFoundError
+from openai.types.beta import Thread
 from openai.types.beta.threads import Message
 
 from xiaozhi.ui import (
@@ -44,6 +45,7 @@ class ChatBot:
     def __init__(self, name: str = NAME, title: str = "") -> None:
         self.name = name
         self.title = title or _("My private assistant")
+        self._thread: Thread | None = None
 
     def bot_title(self) -> None:
         """The page's head: a way to begin anew, who answers, and what the page is called."""
@@ -59,7 +61,8 @@ class ChatBot:
             )
             assistants_page.show_entry()
             history.show()
-        choice.look(_thread_in_use())
+        self._thread = _read(_thread_in_use())
+        choice.look(self._thread)
         with st.container(key="top", horizontal=True, vertical_alignment="center"):
             if not assistants_address.is_here():
                 who_answers.show(self.name)
@@ -82,7 +85,8 @@ class ChatBot:
             return
         _leave_free()
         try:
-            conversation = talk.loaded(thread_id, st.session_state.get("window", WINDOW))
+            thread = self._thread or talk.thread(thread_id)
+            conversation = talk.loaded(thread, st.session_state.get("window", WINDOW))
         except NotFoundError:
             st.info(_("This conversation is not there (any more)."), icon=":material/search_off:")
             st.button(_("New chat"), key="anew", on_click=turns.begin_anew)
@@ -161,6 +165,14 @@ def _show_waiting(conversation: Conversation, message: Message) -> None:
 def _leave_free() -> None:
     """Where the empty page has something: it would be seen until this one is whole."""
     st.empty()
+
+
+def _read(thread_id: str | None) -> Thread | None:
+    try:
+        return talk.thread(thread_id) if thread_id else None
+    except APIError:
+        # Read again where the conversation stands, which says why it cannot be.
+        return None
 
 
 def _widen() -> None:

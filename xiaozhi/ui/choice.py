@@ -11,10 +11,10 @@ from urllib.parse import unquote
 
 import streamlit as st
 from openai import APIError
-from openai.types.beta import Assistant
+from openai.types.beta import Assistant, Thread
 
 from xiaozhi.ui import assistants, shelves
-from xiaozhi.ui.client import client, models
+from xiaozhi.ui.client import models
 
 ASSISTANT_COOKIE = "zero_assistant"
 MODEL_COOKIE = "zero_model"
@@ -38,16 +38,17 @@ class Choice:
         return {key: value for key, value in pairs.items() if value}
 
 
-def look(thread_id: str | None) -> None:
+def look(thread: Thread | None) -> None:
     """What holds in this conversation, from now on; None: in a new one."""
     kept = _kept()
-    if thread_id is not None:
-        choice = _in_thread(thread_id)
+    if thread is not None:
+        metadata = thread.metadata or {}
+        choice = Choice(metadata.get("assistant") or None, metadata.get("model") or None)
     elif kept is not None and kept[0] is None:
         choice = kept[1]
     else:
         choice = Choice(_preferred_assistant(), default_model())
-    _keep(thread_id, _checked(choice))
+    _keep(thread.id if thread else None, _checked(choice))
 
 
 def current() -> Choice:
@@ -116,15 +117,6 @@ def _preferred_assistant() -> str | None:
 
 def _cookie(name: str) -> str:
     return unquote(st.context.cookies.get(name, ""))
-
-
-def _in_thread(thread_id: str) -> Choice:
-    try:
-        metadata = client().beta.threads.retrieve(thread_id).metadata or {}
-    except APIError:
-        # Whoever shows the conversation says so.
-        return Choice()
-    return Choice(metadata.get("assistant") or None, metadata.get("model") or None)
 
 
 def _checked(choice: Choice) -> Choice:

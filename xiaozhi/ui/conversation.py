@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from openai import BadRequestError
+from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 
 from xiaozhi.ui import choice, shelves, titles, waiting
@@ -48,8 +50,14 @@ class Conversation:
         return self.count >= MOST_MESSAGES
 
 
-def loaded(thread_id: str, window: int) -> Conversation:
-    """With its `window` newest messages. Raises openai.APIError; NotFoundError without it."""
+def thread(id: str) -> Thread:
+    """Raises openai.APIError; NotFoundError where it is not there (any more)."""
+    return client().beta.threads.retrieve(id)
+
+
+def loaded(thread: Thread, window: int) -> Conversation:
+    """With its `window` newest messages. Raises openai.APIError."""
+    thread_id = thread.id
     threads = client().beta.threads
     # First the run: where it has ended, its message is whole in what is read afterwards.
     runs = threads.runs.list(thread_id, limit=RUNS).data
@@ -58,7 +66,6 @@ def loaded(thread_id: str, window: int) -> Conversation:
     while page.has_more and len(messages) < window:
         page = page.get_next_page()
         messages = messages + page.data
-    thread = threads.retrieve(thread_id)
     return Conversation(
         thread_id,
         messages[::-1],
@@ -102,32 +109,32 @@ def begun(question: Question, model: str | None) -> str:
     return run.thread_id
 
 
-def asked(conversation: Conversation, question: Question, model: str | None) -> Turn:
-    """The question is kept and being answered, both or neither. Raises openai.APIError."""
-    run = client().beta.threads.runs.create(
-        thread_id=conversation.thread_id,
-        assistant_id=assistant_id(),
-        model=or_default(model),
-        additional_messages=[{"role": "user", "content": question.parts()}],
-    )
+def asked(conversation: Conversation, question: Question, model: str | None) -> Turn | None:
+    """The question is kept and being answered, both or neither.
+
+    None where another answer is under way: then it is kept, and asked when that has ended.
+    Raises waiting.Full, openai.APIError.
+    """
+    assistant = assistant_id()
+    try:
+        run = client().beta.threads.runs.create(
+            thread_id=conversation.thread_id,
+            assistant_id=assistant,
+            model=or_default(model),
+            additional_messages=[{"role": "user", "content": question.parts()}],
+        )
+    except BadRequestError:
+        holding = waiting.holder(conversation.thread_id)
+        if holding is None:
+            raise
+        message = waiting.add(holding, question)
+        waiting.answer_when_ended(followed(client(), holding), assistant, model)
+        conversation.waiting.append(message)
+        conversation.count += 2
+        return None
     conversation.count += 2
     shelves.changed()
     return Turn(question, followed(client(), run))
-
-
-def asked_behind(conversation: Conversation, question: Question, model: str | None) -> bool:
-    """The question is kept, and asked when the present run has ended; False where there is none.
-
-    Raises waiting.Full, openai.APIError.
-    """
-    runs = client().beta.threads.runs.list(conversation.thread_id, limit=1).data
-    if not runs or runs[0].status not in waiting.ACTIVE:
-        return False
-    message = waiting.add(conversation.thread_id, runs[0], question)
-    waiting.answer_when_ended(followed(client(), runs[0]), assistant_id(), model)
-    conversation.waiting.append(message)
-    conversation.count += 2
-    return True
 
 
 def asked_again(conversation: Conversation, failed: Run, model: str | None) -> None:

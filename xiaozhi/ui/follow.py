@@ -16,7 +16,9 @@ from openai.types.beta.threads import Run
 ATTEMPTS = 5  # to come back to a run after a lost connection
 KEPT = 200  # runs that are remembered, at most
 
+# What waits for a function stands in both: nothing more is heard of it, and no other may begin.
 ENDED = ("completed", "incomplete", "failed", "cancelled", "expired", "requires_action")
+ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 
 
 class Followed:
@@ -28,7 +30,9 @@ class Followed:
         self.lost: APIError | None = None
         self._client = client
         self._heard = threading.Condition()
-        threading.Thread(target=self._follow, name=f"follow {run.id}", daemon=True).start()
+        name = f"follow {run.id}"
+        self._follower = threading.Thread(target=self._follow, name=name, daemon=True)
+        self._follower.start()
 
     @property
     def ended(self) -> bool:
@@ -38,6 +42,10 @@ class Followed:
         """Until there is more text than `known` characters, or the end; `timeout` s at most."""
         with self._heard:
             self._heard.wait_for(lambda: len(self.text) != known or self.ended, timeout)
+
+    def join(self) -> None:
+        """Until the end, without being woken by each word."""
+        self._follower.join()
 
     def _follow(self) -> None:
         for attempt in range(ATTEMPTS):

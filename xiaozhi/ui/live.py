@@ -5,6 +5,7 @@ its turn, and is followed again behind that. Streamlit by itself lets them wait 
 """
 
 import time
+from itertools import count
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -22,11 +23,11 @@ TICK = 0.08  # s between two updates of the page
 
 
 def show(answer: Followed) -> None:
-    first = [True]
+    looks = count()
 
     @st.fragment(run_every=AGAIN)
     def live() -> None:
-        is_first = bool(first) and first.pop()
+        is_first = next(looks) == 0
         until = time.monotonic() + (FIRST_LOOK if is_first else LOOK)
         place = transcript.Growing(answer.run.id)
         while True:
@@ -42,10 +43,10 @@ def show(answer: Followed) -> None:
                 return
             if not is_first and _somebody_waits():
                 return
-            drawn = time.monotonic()
-            answer.wait(len(text), TICK)
-            if not is_first:
-                time.sleep(max(0.0, drawn + TICK - time.monotonic()))
+            if is_first:
+                answer.wait(len(text), TICK)
+            else:
+                time.sleep(TICK)
 
     live()
 

@@ -17,6 +17,7 @@ import streamlit as st
 from openai import APIError, NotFoundError
 from openai.pagination import SyncCursorPage
 from openai.types.beta import Thread
+from openai.types.shared_params import Metadata
 
 from xiaozhi.ui.client import client
 
@@ -32,7 +33,7 @@ UNDO_FOR = 8.0  # s in which a deletion can be taken back
 LINGERS = UNDO_FOR + 2  # s until it takes effect: who clicks in the last moment is heard
 STALE_AFTER = 30.0  # s until another client's changes are looked for
 
-_MARKING = threading.Lock()
+_CHANGING = threading.Lock()
 
 
 class Listed(Thread):
@@ -113,20 +114,35 @@ def delete(thread_id: str) -> None:
 
 def retitle(thread_id: str, provisional: str, title: str) -> None:
     """Unless somebody has given it a name meanwhile. Raises openai.APIError."""
-    metadata = client().beta.threads.retrieve(thread_id).metadata or {}
-    if metadata.get("title") == provisional:
-        mark(thread_id, title=title)
+
+    def changed(metadata: Metadata) -> Metadata:
+        is_named = metadata.get("title") != provisional
+        return metadata if is_named else {**metadata, "title": title}
+
+    change(thread_id, changed)
 
 
 def mark(thread_id: str, **marks: str | None) -> None:
     """In its metadata; None takes a mark away. Raises openai.APIError."""
+
+    def changed(metadata: Metadata) -> Metadata:
+        both: dict[str, str | None] = {**metadata, **marks}
+        return {key: value for key, value in both.items() if value is not None}
+
+    change(thread_id, changed)
+
+
+def change(thread_id: str, changed: Callable[[Metadata], Metadata]) -> None:
+    """The metadata of a thread become what `changed` makes of them. Raises openai.APIError."""
     threads = client().beta.threads
     # They are sent as a whole: a title that comes at the same moment would be lost, or this.
-    with _MARKING:
-        metadata = {**(threads.retrieve(thread_id).metadata or {}), **marks}
-        told = {key: value for key, value in metadata.items() if value is not None}
-        threads.update(thread_id, metadata=told)
-    changed()
+    with _CHANGING:
+        before = threads.retrieve(thread_id).metadata or {}
+        after = changed(before)
+        if after == before:
+            return
+        threads.update(thread_id, metadata=after)
+    _changes().up()
 
 
 def _read(words: str, archived: bool, count: int) -> Listing:

@@ -5,7 +5,6 @@ Until there is one, and where there comes none, a conversation is called by its 
 
 import re
 import threading
-import time
 
 import streamlit as st
 from openai import APIError
@@ -21,7 +20,6 @@ WISH = (
 READ = 400  # characters of the question, and of the answer, that the model is given
 TOKENS = 32
 PATIENCE = 60.0  # s that the model has
-AFTERWARDS = 0.3  # s between two looks at whether the answer has ended: it is woken by every word
 
 _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _LABEL = re.compile(r"^(?:title|标题|題目|题目)\s*[:：]\s*", re.IGNORECASE)
@@ -56,9 +54,7 @@ def tidied(said: str) -> str:
 def _make(question: str, answer: Followed, model: str | None) -> None:
     thread_id = answer.run.thread_id
     try:
-        while not answer.ended:
-            answer.wait(len(answer.text), PATIENCE)
-            time.sleep(AFTERWARDS)
+        answer.join()
         if answer.text and (title := tidied(_asked(question, answer.text, model))):
             shelves.retitle(thread_id, shelves.first_words(question), title)
     except APIError:

@@ -44,8 +44,9 @@ def ask(conversation: Conversation, question: Question) -> None:
     """At once; where another answer is under way (an earlier one, or another tab's), behind it."""
     model = who_answers.chosen()
     try:
-        if not talk.asked_behind(conversation, question, model):
-            st.session_state.turns.append(talk.asked(conversation, question, model))
+        turn = talk.asked(conversation, question, model)
+        if turn is not None:
+            st.session_state.turns.append(turn)
     except waiting.Full:
         _keep(question, _("As many questions wait as can. Please ask this one later."))
     except APIError as error:
@@ -63,7 +64,8 @@ def take_back(conversation: Conversation, message: Message) -> None:
     else:
         conversation.waiting.remove(message)
         composer.put_back(transcript.asked_in(message))
-        # All of the page: what a part of it leaves out may be seen until the answer's next turn.
+        # All of the page: what a fragment does not draw again stays where another fragment's run
+        # begins at once, as a growing answer's does (Streamlit's ForwardMsgQueue.clear).
         st.rerun()
 
 

@@ -8,19 +8,19 @@ a restart. What says so is metadata, of the thread and of the message:
 """
 
 import threading
+from collections.abc import Callable
 
 import streamlit as st
 from openai import APIError, NotFoundError
 from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
+from openai.types.shared_params import Metadata
 
 from xiaozhi.ui import shelves
 from xiaozhi.ui.client import client, or_default
-from xiaozhi.ui.follow import Followed
+from xiaozhi.ui.follow import ACTIVE, Followed
 from xiaozhi.ui.question import Question
 
-# While a run is one of these the thread takes no other.
-ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 MOST = 10  # questions that wait at a time; their ids must fit into the metadata
 _IDS = "waiting"
 _FOR = "waits"
@@ -30,21 +30,28 @@ class Full(Exception):
     """As many questions wait as can."""
 
 
-def add(thread_id: str, run: Run, question: Question) -> Message:
-    """`question` will be asked when `run` has ended. Raises Full, openai.APIError."""
+def holder(thread_id: str) -> Run | None:
+    """The run that has to end first, if there is one. Raises openai.APIError."""
+    runs = client().beta.threads.runs.list(thread_id, limit=1).data
+    return runs[0] if runs and runs[0].status in ACTIVE else None
+
+
+def add(run: Run, question: Question) -> Message:
+    """`question` will be asked in the thread of `run` when that has ended.
+
+    Raises Full, openai.APIError.
+    """
     threads = client().beta.threads
-    thread = threads.retrieve(thread_id)
-    ids = _ids(thread)
-    if len(ids) >= MOST:
+    if len(_ids(threads.retrieve(run.thread_id).metadata)) >= MOST:
         raise Full
     message = threads.messages.create(
-        thread_id,
+        run.thread_id,
         role="user",
         content=question.parts(),
         metadata={_FOR: run.id},
         extra_headers={"Xiaozhi-When-Locked": "wait"},
     )
-    _note(thread.id, [*ids, message.id])
+    _note(run.thread_id, lambda ids: [*ids, message.id])
     return message
 
 
@@ -52,7 +59,7 @@ def still(thread: Thread, there: list[Message]) -> list[Message]:
     """Those that wait, oldest first. `there`: the thread's own. Raises openai.APIError."""
     known = {message.id for message in there}
     found: list[Message] = []
-    for id in _ids(thread):
+    for id in _ids(thread.metadata):
         if id in known:
             continue
         try:
@@ -65,18 +72,15 @@ def still(thread: Thread, there: list[Message]) -> list[Message]:
 
 def take_back(message: Message) -> None:
     """As if it had never been asked. Raises openai.APIError; NotFoundError where it is too late."""
-    threads = client().beta.threads
-    thread = threads.retrieve(message.thread_id)
-    threads.messages.delete(message.id, thread_id=message.thread_id)
-    _note(thread.id, [id for id in _ids(thread) if id != message.id])
+    client().beta.threads.messages.delete(message.id, thread_id=message.thread_id)
+    _note(message.thread_id, lambda ids: [id for id in ids if id != message.id])
 
 
 def answer_when_ended(followed: Followed, assistant: str, model: str | None) -> None:
     """Begins to wait for that; returns at once. The page may be closed meanwhile."""
 
     def wait() -> None:
-        while not followed.ended:
-            followed.wait(len(followed.text), timeout=60)
+        followed.join()
         try:
             answer_next(followed.run.thread_id, assistant, model)
         except APIError:
@@ -98,9 +102,8 @@ def answer_next(thread_id: str, assistant: str, model: str | None) -> Run | None
         if not is_due(newest[0] if newest else None, runs[0] if runs else None):
             return runs[0] if runs else None
         run = threads.runs.create(thread_id, assistant_id=assistant, model=or_default(model))
-    thread = threads.retrieve(thread_id)
     there = {message.id for message in newest}
-    _note(thread.id, [id for id in _ids(thread) if id not in there])
+    _note(thread_id, lambda ids: [id for id in ids if id not in there])
     return run
 
 
@@ -111,12 +114,17 @@ def is_due(newest: Message | None, last_run: Run | None) -> bool:
     return (newest.metadata or {}).get(_FOR) == last_run.id
 
 
-def _ids(thread: Thread) -> list[str]:
-    return (thread.metadata or {}).get(_IDS, "").split()
+def _ids(metadata: Metadata | None) -> list[str]:
+    return (metadata or {}).get(_IDS, "").split()
 
 
-def _note(thread_id: str, ids: list[str]) -> None:
-    shelves.mark(thread_id, waiting=" ".join(ids) or None)
+def _note(thread_id: str, change: Callable[[list[str]], list[str]]) -> None:
+    def changed(metadata: Metadata) -> Metadata:
+        ids = change(_ids(metadata))
+        others = {key: value for key, value in metadata.items() if key != _IDS}
+        return {**others, _IDS: " ".join(ids)} if ids else others
+
+    shelves.change(thread_id, changed)
 
 
 @st.cache_resource

@@ -116,8 +116,7 @@ def _show_assistants(answering: Assistant, others: Sequence[Assistant]) -> None:
             ids,
             format_func=lambda id: called(by_id[id]),
             key="assistants",
-            on_change=_choose,
-            args=("assistants",),
+            on_change=_choose_picked,
         )
         return
     st.radio(
@@ -126,8 +125,7 @@ def _show_assistants(answering: Assistant, others: Sequence[Assistant]) -> None:
         format_func=lambda id: literally(called(by_id[id])),
         captions=[literally(by_id[id].description or "") for id in ids],
         key="assistants",
-        on_change=_choose,
-        args=("assistants",),
+        on_change=_choose_picked,
     )
 
 
@@ -147,8 +145,7 @@ def _show_models(answering: Assistant, offered: Sequence[Model]) -> None:
             _told_apart(ids, id) if id else _("The assistant's own ({model})", model=own)
         ),
         key="models",
-        on_change=_choose,
-        args=("models",),
+        on_change=_choose_model,
     )
 
 
@@ -165,12 +162,12 @@ def _show_what(name: str, model: str, offered: Sequence[Model]) -> None:
     )
 
 
-def _choose(key: str) -> None:
-    picked = str(st.session_state[key])
-    if key == "assistants":
-        _choose_assistant(picked)
-    else:
-        _tell(lambda: choice.choose_model(picked or None))
+def _choose_model() -> None:
+    _tell(lambda: choice.choose_model(st.session_state.models or None))
+
+
+def _choose_picked() -> None:
+    _choose_assistant(st.session_state.assistants)
 
 
 def _choose_assistant(id: str) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 import streamlit.logger as streamlit_logger
 from starlette.middleware import Middleware
 
+from xiaozhi.ui import fragment_ends
 from xiaozhi.ui.shell import Shell
 
 SCRIPT = Path(__file__).with_name("app.py")
@@ -18,6 +19,7 @@ def create_page(url: str, api_key: str, assistant_id: str | None) -> st.App:
     if assistant_id:
         secrets["OPENAI_ASSISTANT_ID"] = assistant_id
     _log_as_the_server_does()
+    fragment_ends.keep()
     return st.App(SCRIPT, secrets=secrets, middleware=[Middleware(Shell)])
 
 

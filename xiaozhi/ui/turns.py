@@ -64,9 +64,6 @@ def take_back(conversation: Conversation, message: Message) -> None:
     else:
         conversation.waiting.remove(message)
         composer.put_back(transcript.asked_in(message))
-        # All of the page: what a fragment does not draw again stays where another fragment's run
-        # begins at once, as a growing answer's does (Streamlit's ForwardMsgQueue.clear).
-        st.rerun()
 
 
 def ask_again(conversation: Conversation, failed: Run) -> None:

@@ -5,7 +5,13 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-expect.set_options(timeout=15_000)
+from xiaozhi.chat_models.scripted import Says
+
+# An answer that grows: while the model is held it does not end.
+GROWING = Says([f"字{number} " for number in range(30)], pause=0.02, can_be_held=True)
+GROWN = "".join(GROWING.text).strip()
+
+expect.set_options(timeout=30_000)
 
 
 class Seen:

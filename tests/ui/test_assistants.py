@@ -7,13 +7,11 @@ import pytest
 from openai import NotFoundError, OpenAI
 from playwright.sync_api import Locator, expect
 
+from tests.running import until
 from tests.ui.conftest import OLD_ASSISTANT
-from tests.ui.looking import Looking, Seen
+from tests.ui.looking import GROWING, GROWN, Looking, Seen
 from tests.ui.test_history import PHONE
 from xiaozhi.chat_models.scripted import Says, Scripted
-
-SLOW = Says([f"字{number} " for number in range(60)], pause=0.05)
-ALL_OF_SLOW = "".join(f"字{number} " for number in range(60)).strip()
 
 
 @pytest.fixture(autouse=True)
@@ -35,17 +33,25 @@ class Gallery:
         return self.page.locator('[class*="st-key-assistant_asst_"]')
 
     def field(self, label: str) -> Locator:
-        found = self.page.locator(".st-key-assistants_page").get_by_label(label, exact=True)
+        found = self._all(label)
         # While the page is drawn anew it may hold the old one too, for a moment.
         expect(found).to_have_count(1)
         return found
+
+    def holds(self, label: str, value: str) -> None:
+        """That field, and no old one beside it, has `value`; now or soon."""
+        found = self._all(label)
+        until(lambda: found.evaluate_all("all => all.map(one => one.value)") == [value], 30)
+
+    def _all(self, label: str) -> Locator:
+        return self.page.locator(".st-key-assistants_page").get_by_label(label, exact=True)
 
     def row(self, words: str) -> Locator:
         return self.rows.filter(has_text=words)
 
     def edit(self, words: str) -> None:
         self.row(words).locator('[class*="st-key-assistantopen_"] button').click()
-        expect(self.field("名称")).to_have_value(words)
+        self.holds("名称", words)
 
     def press(self, words: str) -> None:
         self.page.locator(".st-key-assistants_page").get_by_role("button", name=words).click()
@@ -96,7 +102,7 @@ def test_made_talked_to_and_found_again(look: Looking, client: OpenAI, model: Sc
     # What is wrong is told with its line, and nothing typed is lost.
     expect(seen.page.get_by_text("第 3 行：这里缺少一个值")).to_be_visible()
     expect(seen.page.get_by_text("没有保存")).to_be_visible()
-    expect(page.field("指令")).to_have_value("Only haiku.")
+    page.holds("指令", "Only haiku.")
     page.field("函数").fill('[\n  {"name": "rhyme"}\n]')
     page.press("创建")
     expect(seen.page.get_by_text("已保存")).to_be_visible()
@@ -197,7 +203,7 @@ def test_an_edit_keeps_what_the_page_does_not_know(look: Looking, client: OpenAI
     client.beta.assistants.update(made.id, instructions="From elsewhere.")
     page.press("保存")
     expect(page.page.get_by_role("heading", name="新名")).to_be_visible()
-    expect(page.field("指令")).to_have_value("From elsewhere.")
+    page.holds("指令", "From elsewhere.")
     now = client.beta.assistants.retrieve(made.id)
     assert (now.name, now.instructions) == ("新名", "From elsewhere.")
     assert (now.metadata, now.temperature) == ({"owner": "lin"}, 0.73)
@@ -212,17 +218,17 @@ def test_what_the_server_refuses_is_told_and_nothing_is_lost(look: Looking, clie
     page.field("指令").fill("Brief.")
     page.press("保存")
     expect(page.page.get_by_text("服务器拒绝了")).to_be_visible()
-    expect(page.field("简介")).to_have_value(long)
+    page.holds("简介", long)
     # Also where somebody looks at something else in between.
     page.press("全部助手")
     page.edit("话多")
-    expect(page.field("指令")).to_have_value("Brief.")
+    page.holds("指令", "Brief.")
     expect(page.page.get_by_text("服务器拒绝了")).to_be_visible()
     page.field("指令").fill("Very brief.")
     page.field("指令").blur()
     expect(page.page.get_by_text("尚未保存")).to_be_visible()
     page.press("放弃修改")
-    expect(page.field("简介")).to_have_value("")
+    page.holds("简介", "")
     # And deleted under somebody's eyes, it is made anew from what was typed.
     page.field("简介").fill("短")
     client.beta.assistants.delete(made.id)
@@ -273,9 +279,9 @@ def test_the_address_can_be_kept_and_gone_back_from(look: Looking, client: OpenA
     page.page.go_back()
     expect(page.row("有地址的")).to_be_visible()
     page.page.go_forward()
-    expect(page.field("名称")).to_have_value("有地址的")
+    page.holds("名称", "有地址的")
     other = gallery(look, f"&a={made.id}")
-    expect(other.field("名称")).to_have_value("有地址的")
+    other.holds("名称", "有地址的")
     client.beta.assistants.delete(made.id)
     nowhere = gallery(look, f"&a={made.id}")
     expect(nowhere.page.get_by_text("这个助手不存在")).to_be_visible()
@@ -285,18 +291,20 @@ def test_the_address_can_be_kept_and_gone_back_from(look: Looking, client: OpenA
 
 
 def test_an_answer_goes_on_meanwhile(look: Looking, model: Scripted):
-    model.script = [SLOW]
+    model.script = [GROWING]
     seen = look()
     page = Gallery(seen)
-    seen.ask("慢慢说")
-    expect(seen.answers.last).to_contain_text("字2")
-    picker(seen).click()
-    seen.button("编辑这个助手").click()
-    expect(page.field("名称")).to_have_value("小智·Zero")
-    expect(seen.questions).to_have_count(0)
-    seen.page.locator('[class*="st-key-rowopen_"] button').first.click()
-    expect(seen.questions).to_have_text("慢慢说")
-    seen.says(ALL_OF_SLOW)
+    with model.held():
+        seen.ask("慢慢说")
+        expect(seen.answers.last).to_contain_text("字2")
+        picker(seen).click()
+        seen.button("编辑这个助手").click()
+        page.holds("名称", "小智·Zero")
+        expect(seen.questions).to_have_count(0)
+        rows = seen.page.locator('[class*="st-key-rowopen_"] button')
+        rows.filter(has_text="慢慢说").first.click()
+        expect(seen.questions).to_have_text("慢慢说")
+    seen.says(GROWN)
 
 
 def test_a_person_has_a_default(look: Looking, client: OpenAI, model: Scripted):
@@ -329,7 +337,8 @@ def test_it_fits_a_phone(look: Looking, client: OpenAI):
     seen = look(**PHONE)
     page = Gallery(seen)
     seen.page.locator('[data-testid="stExpandSidebarButton"]').click()
-    entry = seen.page.get_by_role("button", name="助手", exact=True)
+    # While the page is drawn anew it may hold the old one too, for a moment.
+    entry = seen.page.get_by_role("button", name="助手", exact=True).first
     entry.click()
     expect(page.row("名字很长")).to_be_visible()
     expect(entry).not_to_be_in_viewport()

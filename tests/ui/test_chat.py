@@ -1,32 +1,29 @@
 """What a person can do with the page, in real Chromium."""
 
 import re
-from dataclasses import replace
 
 import pytest
 from openai import OpenAI
 from playwright.sync_api import expect
 
 from tests.ui.conftest import OLD_ASSISTANT, at_a_function
-from tests.ui.looking import Looking
+from tests.ui.looking import GROWING, GROWN, Looking
 from xiaozhi.chat_models.scripted import Calls, Fails, Hangs, Says, Scripted
-
-SLOW = Says([f"字{number} " for number in range(60)], pause=0.05)
-ALL_OF_SLOW = "".join(f"字{number} " for number in range(60)).strip()
 
 
 def test_the_first_question_is_answered_word_by_word(look: Looking, model: Scripted):
-    model.script = [SLOW, Says("再见！")]
+    model.script = [GROWING, Says("再见！")]
     seen = look()
     expect(seen.page).to_have_title("小智·Zero")
     expect(seen.page.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(seen.page.get_by_role("heading", name="小智·Zero")).to_be_visible()
     expect(seen.page.get_by_text("我的私人智能助理")).to_be_visible()
     expect(seen.composer).to_have_attribute("placeholder", "小智， 你好！")
-    seen.ask("你好")
-    expect(seen.questions).to_have_text("你好")
-    expect(seen.answers.last).to_have_text(re.compile("字1.*▌$", re.DOTALL))
-    seen.says(ALL_OF_SLOW)
+    with model.held():
+        seen.ask("你好")
+        expect(seen.questions).to_have_text("你好")
+        expect(seen.answers.last).to_have_text(re.compile("字1.*▌$", re.DOTALL))
+    seen.says(GROWN)
     seen.ask("再见")
     seen.says("再见！")
     expect(seen.questions).to_have_count(2)
@@ -51,7 +48,7 @@ def test_an_old_assistant_lives_on_under_its_id(look: Looking, client: OpenAI, m
 
 
 def test_a_reload_shows_the_same_conversation(look: Looking, model: Scripted):
-    model.script = [Says("记住了"), SLOW]
+    model.script = [Says("记住了"), GROWING]
     seen = look()
     seen.ask("记住 42")
     seen.says("记住了")
@@ -59,11 +56,12 @@ def test_a_reload_shows_the_same_conversation(look: Looking, model: Scripted):
     seen.page.reload()
     expect(seen.questions).to_have_text("记住 42")
     seen.says("记住了")
-    seen.ask("说慢一点")
-    expect(seen.answers.last).to_contain_text("字3")
-    seen.page.reload()
-    expect(seen.answers.last).to_contain_text("▌")
-    seen.says(ALL_OF_SLOW)
+    with model.held():
+        seen.ask("说慢一点")
+        expect(seen.answers.last).to_contain_text("字3")
+        seen.page.reload()
+        expect(seen.answers.last).to_contain_text("▌")
+    seen.says(GROWN)
     expect(seen.questions).to_have_count(2)
 
 
@@ -153,57 +151,59 @@ def test_a_function_that_the_page_cannot_do_does_not_hold_it_up(
 
 
 def test_two_tabs_do_not_disturb_each_other(look: Looking, model: Scripted):
-    model.script = [SLOW, Says("我在这里")]
+    model.script = [GROWING, Says("我在这里")]
     one, other = look(), look()
-    one.ask("慢慢说")
-    expect(one.answers.last).to_contain_text("字2")
-    other.ask("你好")
-    other.says("我在这里")
-    expect(other.questions).to_have_text("你好")
-    one.says(ALL_OF_SLOW)
+    with model.held():
+        one.ask("慢慢说")
+        expect(one.answers.last).to_contain_text("字2")
+        other.ask("你好")
+        other.says("我在这里")
+        expect(other.questions).to_have_text("你好")
+    one.says(GROWN)
     expect(one.questions).to_have_text("慢慢说")
 
 
 def test_two_tabs_see_one_answer(look: Looking, model: Scripted):
-    model.script = [SLOW]
+    model.script = [GROWING]
     one = look()
-    one.ask("慢慢说")
-    expect(one.answers.last).to_contain_text("字2")
-    other = look(one.page.url)
-    expect(other.answers.last).to_contain_text("▌")
-    one.page.close()
-    other.says(ALL_OF_SLOW)
+    with model.held():
+        one.ask("慢慢说")
+        expect(one.answers.last).to_contain_text("字2")
+        other = look(one.page.url)
+        expect(other.answers.last).to_contain_text("▌")
+        one.page.close()
+    other.says(GROWN)
 
 
 def test_a_question_meanwhile_waits_its_turn(look: Looking, model: Scripted):
-    # Slow enough for a busy machine: the second question must be typed before its end.
-    model.script = [replace(SLOW, pause=0.1), Says("第二个回答")]
+    model.script = [GROWING, Says("第二个回答")]
     seen = look()
-    seen.ask("第一问")
-    expect(seen.answers.last).to_contain_text("字2")
-    seen.ask("第二问")
-    waiting = seen.page.get_by_text("等这次回答结束后发送")
-    expect(waiting).to_be_visible()
-    # The first answer alone takes six seconds.
-    expect(waiting).to_be_hidden(timeout=30_000)
+    with model.held():
+        seen.ask("第一问")
+        expect(seen.answers.last).to_contain_text("字2")
+        seen.ask("第二问")
+        waiting = seen.page.get_by_text("等这次回答结束后发送")
+        expect(waiting).to_be_visible()
+    expect(waiting).to_be_hidden()
     seen.says("第二个回答")
-    expect(seen.answers.first).to_have_text(ALL_OF_SLOW)
+    expect(seen.answers.first).to_have_text(GROWN)
     expect(seen.questions).to_have_text(["第一问", "第二问"])
 
 
 def test_a_new_conversation_leaves_the_old_one_in_peace(look: Looking, model: Scripted):
-    model.script = [SLOW, Says("新的")]
+    model.script = [GROWING, Says("新的")]
     seen = look()
-    seen.ask("旧的")
-    expect(seen.answers.last).to_contain_text("字2")
-    old = seen.page.url
-    seen.button("新对话").first.click()
-    expect(seen.page.get_by_text("我的私人智能助理")).to_be_visible()
-    expect(seen.questions).to_have_count(0)
-    seen.ask("新的？")
-    seen.says("新的")
-    assert seen.page.url != old
-    look(old).says(ALL_OF_SLOW)
+    with model.held():
+        seen.ask("旧的")
+        expect(seen.answers.last).to_contain_text("字2")
+        old = seen.page.url
+        seen.button("新对话").first.click()
+        expect(seen.page.get_by_text("我的私人智能助理")).to_be_visible()
+        expect(seen.questions).to_have_count(0)
+        seen.ask("新的？")
+        seen.says("新的")
+        assert seen.page.url != old
+    look(old).says(GROWN)
 
 
 def test_a_suggestion_is_asked_with_one_click(look: Looking, model: Scripted):

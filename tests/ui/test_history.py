@@ -8,7 +8,7 @@ from typing import Any
 from openai import NotFoundError, OpenAI
 from playwright.sync_api import Locator, expect
 
-from tests.ui.looking import Looking, Seen
+from tests.ui.looking import GROWING, GROWN, Looking, Seen
 from xiaozhi.chat_models.scripted import Says, Scripted
 
 PHONE: dict[str, Any] = {
@@ -109,24 +109,24 @@ def test_a_conversation_is_listed_named_and_opened_again(
 
 def test_it_works_while_an_answer_grows(look: Looking, client: OpenAI, model: Scripted):
     begun(client, "旁边的谈话", "旁边说过的话")
-    # Long enough for all that is done meanwhile, on a busy machine too
-    model.script = [Says([f"字{number} " for number in range(300)], pause=0.08)]
+    model.script = [GROWING]
     seen = look()
     listed = Listed(seen)
-    seen.ask("慢慢说吧")
-    expect(seen.answers.last).to_contain_text("字1")
-    listed.search("旁边")
-    expect(listed.rows).to_have_count(1)
-    listed.do("旁边的谈话", "置顶")
-    listed.search("")
-    expect(listed.groups.first).to_have_text("置顶")
-    expect(seen.answers.last).to_contain_text("▌")
-    growing = seen.page.url
-    listed.open("旁边的谈话")
-    expect(seen.questions).to_have_text("旁边说过的话")
-    seen.page.goto(growing)
-    expect(seen.answers.last).to_contain_text("字299", timeout=40_000)
-    seen.says("".join(f"字{number} " for number in range(300)).strip())
+    with model.held():
+        seen.ask("慢慢说吧")
+        expect(seen.answers.last).to_contain_text("字1")
+        listed.search("旁边")
+        expect(listed.rows).to_have_count(1)
+        listed.do("旁边的谈话", "置顶")
+        listed.search("")
+        expect(listed.groups.first).to_have_text("置顶")
+        expect(seen.answers.last).to_contain_text("▌")
+        growing = seen.page.url
+        listed.open("旁边的谈话")
+        expect(seen.questions).to_have_text("旁边说过的话")
+        seen.page.goto(growing)
+        expect(seen.answers.last).to_contain_text("▌")
+    seen.says(GROWN)
 
 
 def test_found_by_title_and_by_text_while_typing(look: Looking, client: OpenAI):

@@ -5,39 +5,40 @@ from playwright.sync_api import expect
 
 from tests.running import until
 from tests.ui.conftest import at_a_function
-from tests.ui.looking import Looking
+from tests.ui.looking import GROWING, Looking
 from xiaozhi.chat_models.scripted import Calls, Says, Scripted
 
-LONG = Says([f"字{number} " for number in range(120)], pause=0.1)
 WAITS = "等这次回答结束后发送"
 
 
 def test_they_are_there_after_a_reload_and_answered_behind_the_answer(
     look: Looking, model: Scripted
 ):
-    model.script = [LONG, Says("后来的回答")]
+    model.script = [GROWING, Says("后来的回答")]
     seen = look()
-    seen.ask("先问的")
-    expect(seen.answers.last).to_contain_text("字2")
-    seen.ask("后问的")
-    expect(seen.page.get_by_text(WAITS)).to_be_visible()
-    seen.page.reload()
-    expect(seen.page.get_by_text(WAITS)).to_be_visible()
-    expect(seen.questions).to_have_text(["先问的", "后问的"])
-    expect(seen.answers.last).to_have_text("后来的回答", timeout=40_000)
+    with model.held():
+        seen.ask("先问的")
+        expect(seen.answers.last).to_contain_text("字2")
+        seen.ask("后问的")
+        expect(seen.page.get_by_text(WAITS)).to_be_visible()
+        seen.page.reload()
+        expect(seen.page.get_by_text(WAITS)).to_be_visible()
+        expect(seen.questions).to_have_text(["先问的", "后问的"])
+    expect(seen.answers.last).to_have_text("后来的回答")
     expect(seen.questions).to_have_text(["先问的", "后问的"])
     expect(seen.page.get_by_text(WAITS)).to_be_hidden()
 
 
 def test_nobody_has_to_look_for_them_to_be_answered(look: Looking, client: OpenAI, model: Scripted):
-    model.script = [Says([f"字{number} " for number in range(30)], pause=0.1), Says("没人看也回答")]
+    model.script = [GROWING, Says("没人看也回答")]
     seen = look()
-    seen.ask("先问的")
-    expect(seen.answers.last).to_contain_text("字2")
-    seen.ask("后问的")
-    expect(seen.page.get_by_text(WAITS)).to_be_visible()
-    address = seen.page.url
-    seen.page.close()
+    with model.held():
+        seen.ask("先问的")
+        expect(seen.answers.last).to_contain_text("字2")
+        seen.ask("后问的")
+        expect(seen.page.get_by_text(WAITS)).to_be_visible()
+        address = seen.page.url
+        seen.page.close()
     thread = address.partition("?c=")[2]
     until(lambda: last_words(client, thread) == "没人看也回答", within=30)
     look(address).says("没人看也回答")
@@ -61,15 +62,16 @@ def test_one_that_is_taken_back_is_in_the_composer_again(look: Looking, model: S
 
 
 def test_another_tab_sees_them(look: Looking, model: Scripted):
-    model.script = [LONG, Says("后来的回答")]
+    model.script = [GROWING, Says("后来的回答")]
     one = look()
-    one.ask("先问的")
-    expect(one.answers.last).to_contain_text("字2")
-    other = look(one.page.url)
-    other.ask("从另一页问的")
-    expect(other.page.get_by_text(WAITS)).to_be_visible()
+    with model.held():
+        one.ask("先问的")
+        expect(one.answers.last).to_contain_text("字2")
+        other = look(one.page.url)
+        other.ask("从另一页问的")
+        expect(other.page.get_by_text(WAITS)).to_be_visible()
     for tab in (one, other):
-        expect(tab.answers.last).to_have_text("后来的回答", timeout=40_000)
+        expect(tab.answers.last).to_have_text("后来的回答")
         expect(tab.questions).to_have_text(["先问的", "从另一页问的"])
 
 

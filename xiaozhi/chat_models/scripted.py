@@ -30,12 +30,14 @@ class Says:
     """`text`: said word by word, or piece by piece as given. `pause`: s before each piece.
 
     `think`: s before the first one. `finish_reason`: None breaks off without one.
+    `can_be_held`: its last piece waits as long as the model is held.
     """
 
     text: str | Sequence[str]
     pause: float = 0.0
     think: float = 0.0
     finish_reason: str | None = "stop"
+    can_be_held: bool = False
 
     def deltas(self) -> Sequence[dict[str, Any]]:
         text = self.text
@@ -124,6 +126,8 @@ class Scripted:
         self.models = list(models)
         self.window = window
         self.aside: Aside = lambda _body: None
+        self._let_go = threading.Event()
+        self._let_go.set()
         self.requests: list[dict[str, Any]] = []
         self.api_keys: set[str | None] = set()
         self.traceparents: list[str | None] = []
@@ -145,6 +149,15 @@ class Scripted:
         finally:
             server.should_exit = True
             thread.join()
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Meanwhile what can be held does not end: however slow a machine is, it still grows."""
+        self._let_go.clear()
+        try:
+            yield
+        finally:
+            self._let_go.set()
 
     async def _models(self, _request: Request) -> Response:
         entries = [
@@ -178,23 +191,27 @@ class Scripted:
                     await asyncio.sleep(line.think)
                 return JSONResponse(_whole(line, body))
             case Says() | Calls() | Refuses():
-                return StreamingResponse(_spoken(line, body), media_type="text/event-stream")
+                spoken = self._spoken(line, body)
+                return StreamingResponse(spoken, media_type="text/event-stream")
 
-
-async def _spoken(line: Says | Calls | Refuses, body: dict[str, Any]) -> AsyncIterator[bytes]:
-    if isinstance(line, Says):
-        await asyncio.sleep(line.think)
-    deltas = line.deltas()
-    for delta in deltas:
-        if line.pause:
-            await asyncio.sleep(line.pause)
-        yield _chunk(body, [{"index": 0, "delta": delta, "finish_reason": None}])
-    if line.finish_reason is None:
-        return
-    yield _chunk(body, [{"index": 0, "delta": {}, "finish_reason": line.finish_reason}])
-    if body.get("stream_options", {}).get("include_usage"):
-        yield _chunk(body, [], usage=_usage(line, body))
-    yield b"data: [DONE]\n\n"
+    async def _spoken(
+        self, line: Says | Calls | Refuses, body: dict[str, Any]
+    ) -> AsyncIterator[bytes]:
+        if isinstance(line, Says):
+            await asyncio.sleep(line.think)
+        deltas = line.deltas()
+        for number, delta in enumerate(deltas, 1):
+            if line.pause:
+                await asyncio.sleep(line.pause)
+            if isinstance(line, Says) and line.can_be_held and number == len(deltas):
+                await asyncio.to_thread(self._let_go.wait)
+            yield _chunk(body, [{"index": 0, "delta": delta, "finish_reason": None}])
+        if line.finish_reason is None:
+            return
+        yield _chunk(body, [{"index": 0, "delta": {}, "finish_reason": line.finish_reason}])
+        if body.get("stream_options", {}).get("include_usage"):
+            yield _chunk(body, [], usage=_usage(line, body))
+        yield b"data: [DONE]\n\n"
 
 
 def _whole(line: Says | Calls | Refuses, body: dict[str, Any]) -> dict[str, Any]:

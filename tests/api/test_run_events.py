@@ -1,6 +1,7 @@
 """The events of a run as a stream that anybody can take up (docs/extensions.md)."""
 
 import httpx2
+import pytest
 from openai import OpenAI
 from openai._streaming import ServerSentEvent, SSEDecoder
 from openai.types.beta import Assistant, Thread
@@ -8,6 +9,7 @@ from openai.types.beta.threads import Run
 
 from tests.api.test_runs import TEXT_RUN
 from tests.running import Running
+from xiaozhi.api import event_stream
 from xiaozhi.chat_models.scripted import Says, Scripted
 
 
@@ -77,3 +79,27 @@ def test_a_run_that_nobody_remembers_is_told_from_its_rows(
     events = followed(client, run)
     assert [event.event for event in events] == [*TEXT_RUN, "done"]
     assert events[7].json()["delta"]["content"][0]["text"]["value"] == "one two three"
+
+
+def test_a_sign_of_life_is_no_event(
+    client: OpenAI,
+    model: Scripted,
+    assistant: Assistant,
+    thread: Thread,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(event_stream, "KEEP_ALIVE", 0.05)
+    model.script = [Says("one two three", can_be_held=True)]
+    told: list[bytes] = []
+    with model.held():
+        run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
+        with httpx2.stream(
+            "GET",
+            f"{client.base_url}threads/{thread.id}/runs/{run.id}/events",
+            headers={"OpenAI-Beta": "assistants=v2", "Authorization": f"Bearer {client.api_key}"},
+        ) as response:
+            pieces = response.iter_bytes()
+            while b": ping" not in b"".join(told):
+                told.append(next(pieces))
+    # Where an id has come before, the SDKs make one of it that has no data, and fail at that.
+    assert all(event.data for event in SSEDecoder().iter_bytes(iter(told)))

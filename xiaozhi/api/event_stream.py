@@ -12,6 +12,9 @@ from xiaozhi import metrics
 from xiaozhi.events import DONE, Events, frame
 
 KEEP_ALIVE = 15.0  # s of silence until a comment line keeps the connection from being cut
+# Without an empty line behind it, which would end an event: the SDKs tell one without data wherever
+# an id has come before, and fail at it.
+PING = b": ping\n"
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -53,7 +56,7 @@ class EventStream(WhileRead):
         await send(start)
         async with aclosing(self._frames) as batches:
             async for frames in batches:
-                await send(body(self.written(frames) if frames else b": ping\n\n"))
+                await send(body(self.written(frames) if frames else PING))
         await send(body(DONE, last=True))
 
     def written(self, frames: list[tuple[int, bytes]]) -> bytes:

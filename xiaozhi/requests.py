@@ -316,6 +316,15 @@ class CreateThread(Body):
     metadata: Metadata = Field(default_factory=dict[str, str])
 
 
+class Exchange(Body):
+    """`messages`: ids of the other thread's that come in."""
+
+    other_thread_id: str
+    since: str
+    messages: list[str] = Field(default_factory=list[str])
+    additional_messages: list[CreateMessage] = Field(default_factory=list[CreateMessage])
+
+
 class ModifyThread(Body):
     tool_resources: ToolResources | None = None
     metadata: Metadata = Field(default_factory=dict[str, str])

@@ -15,6 +15,7 @@ from xiaozhi.ids import new_id
 from xiaozhi.requests import (
     CreateMessage,
     CreateThread,
+    Exchange,
     ImageFilePart,
     ImageUrlPart,
     ModifyMessage,
@@ -155,6 +156,42 @@ def delete_message(connection: Connection, thread_id: str, message_id: str) -> N
         kept.delete(connection, message_id, thread_id=thread_id)
     else:
         message_rows.delete(connection, message_id, thread_id)
+
+
+def exchange_messages(
+    connection: Connection, thread_id: str, request: Exchange, at: int, *, again: bool = False
+) -> str:
+    """The thread's JSON. Its messages from one on lie in the other thread, others took their place.
+
+    Those that come in stand in the request's order, its additional ones behind them. `again`: the
+    client may have sent the same request before; then nothing happens. Raises NotFound (threads,
+    messages), InvalidRequest while a run holds either thread.
+    """
+    other_id = request.other_thread_id
+    if other_id == thread_id:
+        words = "Invalid 'other_thread_id': a thread cannot exchange messages with itself."
+        raise InvalidRequest(words, param="other_thread_id", code="invalid_value")
+    # In one order, whichever of the two is asked: else two exchanges could wait for each other.
+    for id in sorted((thread_id, other_id)):
+        run_id = run_rows.hold_thread(connection, id)
+        if run_id is not None:
+            words = f"Can't exchange messages of {id} while a run {run_id} is active."
+            raise InvalidRequest(words)
+    is_done = again and store.messages.exists(connection, request.since, thread_id=other_id)
+    if not is_done:
+        leaving = message_rows.from_on(connection, thread_id, request.since)
+        coming = [
+            store.messages.get(connection, id, thread_id=other_id)
+            for id in dict.fromkeys(request.messages)
+        ]
+        for message in leaving:
+            message_rows.move(connection, message, other_id)
+        for message in coming:
+            message_rows.move(connection, message, thread_id)
+        for message in request.additional_messages:
+            _keep(connection, new_message(thread_id, message, at))
+        run_rows.touch_thread(connection, thread_id, at)
+    return store.threads.body(connection, thread_id)
 
 
 def add_messages_of_run(

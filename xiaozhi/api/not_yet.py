@@ -9,6 +9,7 @@ from xiaozhi.requests import (
     CreateRun,
     CreateThread,
     CreateThreadAndRun,
+    Exchange,
     FunctionTool,
     ImageFilePart,
     ToolChoice,
@@ -47,7 +48,7 @@ def _bodies(request: Body) -> Iterable[Body]:
             yield from _bodies(request.thread)
         case CreateThread():
             yield from request.messages
-        case CreateRun():
+        case CreateRun() | Exchange():
             yield from request.additional_messages
         case _:
             return

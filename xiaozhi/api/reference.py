@@ -137,6 +137,20 @@ CALLS: Mapping[str, Call] = {
         ThreadDeleted,
         description="Its messages and runs go with it; an active run is cancelled.",
     ),
+    "POST /threads/{thread_id}/exchange": Call(
+        "exchangeMessages",
+        "Exchange messages with another thread",
+        Thread,
+        example={
+            "other_thread_id": "thread_abc123",
+            "since": "msg_abc123",
+            "messages": ["msg_abc456"],
+        },
+        description="The messages from `since` on move to the end of the other thread, `messages` "
+        "of that one to the end of this one, and `additional_messages` are added behind them: all "
+        "of it or nothing. While a run of either thread is active this is refused with 400.",
+        extension=True,
+    ),
     "POST /threads/{thread_id}/messages": Call(
         "createMessage", "Create a message", Message, example=HELLO, description=LOCKED
     ),

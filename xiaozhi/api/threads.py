@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from xiaozhi import store, threads
 from xiaozhi.api import answers
-from xiaozhi.api.dependencies import ThePage, TheRooms
+from xiaozhi.api.dependencies import IsRetry, ThePage, TheRooms
 from xiaozhi.api.not_yet import refuse_what_is_not_there
 from xiaozhi.errors import InvalidRequest
 from xiaozhi.ids import now
-from xiaozhi.requests import CreateThread, ModifyThread
+from xiaozhi.requests import CreateThread, Exchange, ModifyThread
 from xiaozhi.store import ListedThread, Page, ThreadsWanted, thread_page, written
 
 router = APIRouter(prefix="/threads", tags=["Threads"])
@@ -64,6 +64,16 @@ async def modify(thread_id: str, rooms: TheRooms, request: ModifyThread) -> Resp
 async def delete(thread_id: str, rooms: TheRooms) -> Response:
     await rooms.runs.delete_thread(thread_id)
     return answers.deleted(thread_id, "thread.deleted")
+
+
+@router.post("/{thread_id}/exchange")
+async def exchange(thread_id: str, rooms: TheRooms, request: Exchange, again: IsRetry) -> Response:
+    """An extension: OpenAI's messages never leave their thread."""
+    refuse_what_is_not_there(request)
+    body = await rooms.store.write(
+        lambda c: threads.exchange_messages(c, thread_id, request, now(), again=again)
+    )
+    return answers.answer(body)
 
 
 def _wanted(query: str, asked: Request) -> ThreadsWanted:

@@ -33,7 +33,7 @@ def test_an_answer_is_copied_as_the_model_wrote_it(look: Looking, model: Scripte
     seen = look()
     seen.ask("写点什么")
     seen.says("粗 和 码")
-    seen.button("复制").click()
+    seen.page.get_by_role("button", name="复制", exact=True).click()
     expect(seen.button("已复制")).to_be_visible()
     # Where it was copied to: the composer takes it.
     seen.composer.focus()

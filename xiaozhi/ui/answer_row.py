@@ -1,24 +1,18 @@
-"""The row under an answer: copy, thumbs, once more, its versions, and what it took.
+"""The row under an answer: copy, thumbs, aloud, once more, its versions, and what it took.
 
 One component and not five widgets: it costs a rerun little, copies without asking, and its buttons
 have names that a screen reader can say.
 """
 
-from functools import cache
-from pathlib import Path
-from typing import Any
-
 import streamlit as st
 from openai import APIError
-from streamlit.components.v2 import component
 
-from xiaozhi.ui import versions
+from xiaozhi.ui import rows, versions
 from xiaozhi.ui.client import client, explained
 from xiaozhi.ui.texts import _, language
 from xiaozhi.ui.versions import Answer, metadata_of, took
 from xiaozhi.ui.who_answers import readable
 
-STATIC = Path(__file__).parent / "static"
 VOTE = "feedback"  # the key in a message's metadata: "up" or "down"
 LEAST_SECONDS = 3  # a run's times are whole seconds: below, a speed would be a guess
 
@@ -37,7 +31,7 @@ def show(answer: Answer, *, is_last: bool, model: str | None) -> None:
     @st.fragment
     def row() -> None:
         can_again = is_last and answer.question is not None
-        told = _component()(
+        told = rows.row("read_aloud", "answer_row")(
             key=f"under_{key}",
             data=_data(answer, can_again=can_again),
             on_vote_change=lambda: _vote(answer, st.session_state[f"under_{key}"].vote),
@@ -99,6 +93,8 @@ def _data(answer: Answer, *, can_again: bool) -> dict[str, str | int | bool]:
         "say_copied": _("Copied"),
         "say_up": _("A good answer"),
         "say_down": _("A bad answer"),
+        "say_read": _("Read aloud"),
+        "say_stop": _("Stop reading"),
         "say_again": _("Answer once more"),
         "say_earlier": _("Earlier version"),
         "say_later": _("Later version"),
@@ -117,13 +113,3 @@ def _cost(known: dict[str, str]) -> str:
 
 def _nothing() -> None:
     """What is told is seen after the row has been drawn."""
-
-
-@cache
-def _component() -> Any:
-    return component(
-        "answer_row",
-        html="<div class='row'></div>",
-        css=(STATIC / "answer_row.css").read_text(),
-        js=(STATIC / "answer_row.js").read_text(),
-    )

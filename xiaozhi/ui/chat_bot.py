@@ -24,6 +24,7 @@ from xiaozhi.ui import (
     functions,
     history,
     live,
+    question_row,
     transcript,
     turns,
     who_answers,
@@ -107,7 +108,8 @@ def _show(conversation: Conversation) -> None:
         if conversation.has_earlier:
             st.button(_("Earlier messages"), key="earlier", on_click=_widen, type="tertiary")
         unfinished = st.session_state.turns = turns.unfinished(conversation)
-        transcript.show(conversation.messages, partial(_under, conversation))
+        under = partial(_under, conversation)
+        transcript.show(conversation.messages, under, question_row.show)
         if conversation.last_run and not unfinished:
             endings.show(conversation, conversation.last_run, ask=turns.ask, again=turns.ask_again)
             functions.show(conversation.last_run, turns.settle)

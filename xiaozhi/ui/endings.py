@@ -28,6 +28,9 @@ def show(
         st.error(broke_off, icon=":material/error:")
     elif run.status == "cancelled" and not said:
         st.caption("■ " + _("Stopped before the first word"))
+    elif newest.role == "user" and run.required_action is None:
+        # It took another's place and could not be answered, or came from another program.
+        st.caption(_("Not answered yet"))
     elif run.status not in ("cancelled", "incomplete"):
         return
     with st.container(key="way_on", horizontal=True, gap="small"):

@@ -23,11 +23,12 @@ from xiaozhi.ui.client import client
 
 Shelf = Literal["recent", "pinned", "archived", "deleted"]
 
-# The key in the metadata of a thread that only holds earlier answers; its value: whose
+# The key in the metadata of a thread that only holds earlier versions; its value: whose
 KEPT_FOR = "kept_for"
 APP = "xiaozhi"  # the metadata `app` of what this page has begun
 AT_ONCE = 30  # conversations that are read at first, and added each time that more are wanted
 MOST = 100  # that the API gives at once
+KEPT = 2_000  # threads of earlier versions that a conversation may have: two for a question
 LONGEST_TITLE = 60  # characters
 UNDO_FOR = 8.0  # s in which a deletion can be taken back
 LINGERS = UNDO_FOR + 2  # s until it takes effect: who clicks in the last moment is heard
@@ -188,8 +189,8 @@ def _throw_away(thread_ids: list[str]) -> None:
         try:
             metadata = threads.retrieve(thread_id).metadata or {}
             if metadata.get("shelf") == "deleted":
-                earlier_answers, _ = _listed(MOST, {KEPT_FOR: thread_id})
-                for beside in earlier_answers:
+                earlier, _ = _listed(KEPT, {KEPT_FOR: thread_id})
+                for beside in earlier:
                     threads.delete(beside.id)
                 threads.delete(thread_id)
         except NotFoundError:

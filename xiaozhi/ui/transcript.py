@@ -1,6 +1,7 @@
 """A conversation as it stands: questions right, answers left, what ended badly with its reason."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 from openai.types.beta.threads import Message, Run
@@ -22,9 +23,14 @@ def asked_in(message: Message) -> Question:
 
 
 def show(
-    messages: Sequence[Message], under: Callable[[Message | None, list[Message]], None]
+    messages: Sequence[Message],
+    under: Callable[[Message | None, list[Message]], None],
+    under_question: Callable[[Message], None],
 ) -> None:
-    """`messages`: oldest first. `under` draws what stands below a question and its answer."""
+    """`messages`: oldest first. `under` draws what stands below a question and its answer.
+
+    `under_question`: what stands between the two.
+    """
     asked: Message | None = None
     said: list[Message] = []
     for message in messages:
@@ -32,7 +38,7 @@ def show(
             if said:
                 under(asked, said)
             asked, said = message, []
-            question(message.id, asked_in(message))
+            question(message.id, asked_in(message), partial(under_question, message))
         else:
             said.append(message)
             answer(message)
@@ -40,13 +46,13 @@ def show(
         under(asked, said)
 
 
-def question(key: str, asked: Question) -> None:
-    with (
-        st.container(key=f"u_{key}", horizontal_alignment="right", gap=None),
-        st.container(key=f"ub_{key}", width="content"),
-    ):
-        # A question is shown as it was typed: its line ends stay, its signs mean nothing.
-        st.text(asked.words)
+def question(key: str, asked: Question, under: Callable[[], None] | None = None) -> None:
+    with st.container(key=f"u_{key}", horizontal_alignment="right", gap=None):
+        with st.container(key=f"ub_{key}", width="content"):
+            # A question is shown as it was typed: its line ends stay, its signs mean nothing.
+            st.text(asked.words)
+        if under:
+            under()
 
 
 def answer(message: Message) -> None:

@@ -69,7 +69,7 @@ def ask_again(answer: Answer, model: str | None) -> None:
     _keep(answer)
     if answer.text:
         count = answer.versions + 1
-        _note(answer.question, version=str(count), versions_of=str(count))
+        note(answer.question, version=str(count), versions_of=str(count))
     _take_away(answer)
     client().beta.threads.runs.create(
         thread_id=answer.question.thread_id,
@@ -91,7 +91,7 @@ def bring_back(answer: Answer, version: int) -> bool:
     _keep(answer)
     # One that has no words is not kept, and was the newest.
     count = answer.versions if answer.text else answer.versions - 1
-    _note(question, version=str(version), versions_of=str(count))
+    note(question, version=str(version), versions_of=str(count))
     _take_away(answer)
     client().beta.threads.messages.create(
         question.thread_id,
@@ -118,7 +118,7 @@ def _keep(answer: Answer) -> None:
         return
     if "versions" not in metadata_of(question):
         beside = threads.create(metadata={KEPT_FOR: question.thread_id})
-        _note(question, versions=beside.id)
+        note(question, versions=beside.id)
     threads.messages.create(
         metadata_of(question)["versions"],
         role="assistant",
@@ -138,7 +138,8 @@ def _copy(question: Message, version: int) -> Message | None:
     return next(same, None)
 
 
-def _note(question: Message, **pairs: str) -> None:
+def note(question: Message, **pairs: str) -> None:
+    """In its metadata, beside what is there. Raises openai.APIError."""
     metadata = {**metadata_of(question), **pairs}
     client().beta.threads.messages.update(
         question.id, thread_id=question.thread_id, metadata=metadata

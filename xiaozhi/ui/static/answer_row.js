@@ -1,62 +1,5 @@
-// The row under an answer: copy, thumbs, once more, earlier versions, and what it took.
-const PATHS = {
-  copy: "M9 9h12v12H9zM5 15H3V3h12v2",
-  done: "M4 12.5l5 5L20 6.5",
-  up: "M7 11v9H3v-9zM7 11l4-8c1.7 0 3 1.3 3 3v3h5.5a2 2 0 0 1 2 2.3l-1.2 7a2 2 0 0 1-2 1.7H7",
-  down: "M17 13V4h4v9zM17 13l-4 8c-1.7 0-3-1.3-3-3v-3H4.5a2 2 0 0 1-2-2.3l1.2-7a2 2 0 0 1 2-1.7H17",
-  again: "M20 11a8 8 0 1 0-2.3 6.3M20 4v7h-7",
-  back: "M15 5l-7 7 7 7",
-  on: "M9 5l7 7-7 7",
-};
 
-function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", PATHS[name]);
-  svg.append(path);
-  return svg;
-}
-
-function button(row, name, label, pressed) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.title = label;
-  made.setAttribute("aria-label", label);
-  if (pressed !== undefined) made.setAttribute("aria-pressed", String(pressed));
-  made.append(icon(name));
-  row.append(made);
-  return made;
-}
-
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // Plain http, or no permission: the old way asks nobody.
-    const area = document.createElement("textarea");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  }
-}
-
-function copyButton(row, data) {
-  const copy = button(row, "copy", data.say_copy);
-  copy.onclick = async () => {
-    await copied(data.text);
-    copy.replaceChildren(icon("done"));
-    copy.setAttribute("aria-label", data.say_copied);
-    setTimeout(() => {
-      copy.replaceChildren(icon("copy"));
-      copy.setAttribute("aria-label", data.say_copy);
-    }, 1500);
-  };
-}
-
+// The row under an answer: copy, thumbs, aloud, once more, earlier versions, and what it took.
 function thumbs(row, data, tell) {
   const both = { up: null, down: null };
   for (const name of ["up", "down"]) {
@@ -72,18 +15,6 @@ function thumbs(row, data, tell) {
   }
 }
 
-function pager(row, data, tell) {
-  const back = button(row, "back", data.say_earlier);
-  const place = document.createElement("span");
-  place.textContent = `${data.version}/${data.of}`;
-  row.append(place);
-  const on = button(row, "on", data.say_later);
-  back.disabled = data.version <= 1;
-  on.disabled = data.version >= data.of;
-  back.onclick = () => tell("version", data.version - 1);
-  on.onclick = () => tell("version", data.version + 1);
-}
-
 function words(row, data) {
   const at = new Date(data.at * 1000);
   const isToday = at.toDateString() === new Date().toDateString();
@@ -95,12 +26,13 @@ function words(row, data) {
   row.append(said);
 }
 
-export default function ({ parentElement, data, setTriggerValue }) {
+export default function ({ key, parentElement, data, setTriggerValue }) {
   const row = parentElement.querySelector(".row");
   row.replaceChildren();
   if (data.text) {
     copyButton(row, data);
     thumbs(row, data, setTriggerValue);
+    readButton(row, key, data);
   }
   if (data.can_again) {
     button(row, "again", data.say_again).onclick = () => setTriggerValue("again", true);

@@ -1,6 +1,7 @@
 """A question that is edited: its earlier version is kept, with all that followed it."""
 
 import re
+from typing import Any
 
 from openai import OpenAI
 from playwright.sync_api import Locator, expect
@@ -9,7 +10,11 @@ from tests.ui.looking import Looking, Seen
 from tests.ui.test_answer_row import said_to, thread_of
 from xiaozhi.chat_models.scripted import Fails, Says, Scripted
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+}
 
 
 def row(seen: Seen, number: int) -> Locator:

@@ -7,12 +7,14 @@ from fastapi import Depends, Header, Query, Request
 
 from xiaozhi.chat_models import Catalog
 from xiaozhi.events import Events
+from xiaozhi.requests import EXTENSION
 from xiaozhi.runs import Runs, Stop
 from xiaozhi.store import PageWanted, Store
 
 Included = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 # Not `default_factory=list`: of that, each request would parse the signature (0.4 ms).
 NONE: list[Included] = []
+NOTHING: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,25 @@ async def _include(
     return [*several, *one]
 
 
+_Reasoning = Query(
+    alias="include[]",
+    json_schema_extra=EXTENSION,
+    description="`reasoning`: what the model thought; `reasoning.seconds`: only for how long. "
+    "Anything else is passed over.",
+)
+
+
+async def _reasoning(
+    several: Annotated[list[str], _Reasoning] = NOTHING,
+    one: Annotated[list[str], Query(alias="include", include_in_schema=False)] = NOTHING,
+) -> Literal["", "seconds", "text"]:
+    """How much of what models thought a client wants to hear (docs/extensions.md)."""
+    wanted = {*several, *one}
+    return "text" if "reasoning" in wanted else "seconds" if "reasoning.seconds" in wanted else ""
+
+
 IsRetry = Annotated[bool, Depends(_is_retry)]
 WhatToInclude = Annotated[list[str], Depends(_include)]
+WhatOfReasoning = Annotated[Literal["", "seconds", "text"], Depends(_reasoning)]
 TheRooms = Annotated[Rooms, Depends(_rooms)]
 ThePage = Annotated[PageWanted, Depends(_page_wanted)]

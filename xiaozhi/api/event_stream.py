@@ -1,6 +1,7 @@
 """Answers that are sent as they come, and the events of a run among them (contract 9.1)."""
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -10,11 +11,13 @@ from starlette.types import Receive, Scope, Send
 
 from xiaozhi import metrics
 from xiaozhi.events import DONE, Events, frame
+from xiaozhi.runs import REASONING
 
 KEEP_ALIVE = 15.0  # s of silence until a comment line keeps the connection from being cut
 # Without an empty line behind it, which would end an event: the SDKs tell one without data wherever
 # an id has come before, and fail at it.
 PING = b": ping\n"
+OF_REASONING = b"event: " + REASONING.encode()
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -44,9 +47,18 @@ class EventStream(WhileRead):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: Events, topic: str, *, start: int = 0, whole: bool = False) -> None:
-        """`start`, `whole`: as `Events.listen` has them."""
+    def __init__(
+        self,
+        events: Events,
+        topic: str,
+        *,
+        start: int = 0,
+        whole: bool = False,
+        reasoning: bool = False,
+    ) -> None:
+        """`start`, `whole`: as `Events.listen` has them. `reasoning`: whether that is told too."""
         super().__init__()
+        self._reasoning = reasoning
         self._frames = events.listen(topic, start=start, whole=whole, idle=KEEP_ALIVE)
         del self.headers["content-length"]
         self.headers.update(HEADERS)
@@ -54,10 +66,19 @@ class EventStream(WhileRead):
     async def send(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
+        sent = time.monotonic()
         async with aclosing(self._frames) as batches:
             async for frames in batches:
-                await send(body(self.written(frames) if frames else PING))
+                data = self.written([one for one in frames if self._is_wanted(one[1])])
+                # A model may think for minutes, of which most readers hear nothing.
+                if not data and frames and time.monotonic() - sent < KEEP_ALIVE:
+                    continue
+                await send(body(data or PING))
+                sent = time.monotonic()
         await send(body(DONE, last=True))
+
+    def _is_wanted(self, data: bytes) -> bool:
+        return self._reasoning or not data.startswith(OF_REASONING)
 
     def written(self, frames: list[tuple[int, bytes]]) -> bytes:
         """`frames`: with their numbers."""
@@ -76,19 +97,22 @@ async def _left(receive: Receive) -> None:
 class NumberedEventStream(EventStream):
     """The same with an id for each event, so that a reader can come back where it left off."""
 
-    def __init__(self, events: Events, topic: str, last_event_id: str) -> None:
+    def __init__(self, events: Events, topic: str, last_event_id: str, *, reasoning: bool) -> None:
         """`last_event_id`: of the last event that the reader has, in this telling."""
         self._edition = events.edition(topic)
         edition, _, number = last_event_id.partition(".")
         known = edition == self._edition and number.isdigit()
-        super().__init__(events, topic, start=int(number) + 1 if known else 0, whole=True)
+        start = int(number) + 1 if known else 0
+        super().__init__(events, topic, start=start, whole=True, reasoning=reasoning)
 
     def written(self, frames: list[tuple[int, bytes]]) -> bytes:
         edition = self._edition.encode()
         return b"".join([b"id: %s.%d\n%s" % (edition, number, data) for number, data in frames])
 
 
-def told(events: Sequence[tuple[str, str]]) -> Response:
-    """Events that are over. `events`: (name, JSON)."""
-    frames = [frame(name, data) for name, data in events]
+def told(events: Sequence[tuple[str, str]], *, reasoning: bool = False) -> Response:
+    """Events that are over. `events`: (name, JSON). `reasoning`: whether that is told too."""
+    frames = [
+        frame(name, data) for name, data in events if reasoning or not name.startswith(REASONING)
+    ]
     return Response(b"".join([*frames, DONE]), media_type="text/event-stream", headers=HEADERS)

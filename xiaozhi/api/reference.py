@@ -20,7 +20,9 @@ from openai.types.beta import (
 from openai.types.beta.threads import Message, MessageDeleted, Run
 from openai.types.beta.threads.runs import RunStep
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, Field, RootModel
+
+from xiaozhi.requests import EXTENSION
 
 T = TypeVar("T")
 
@@ -45,6 +47,20 @@ class ListedThread(Thread):
 
     last_activity_at: int
     snippet: str | None = None
+
+
+class Thought(BaseModel):
+    """What the model thought before the step `step_id`; `seconds` is null while it does."""
+
+    step_id: str
+    seconds: float | None
+    text: str = ""
+
+
+class RunWithReasoning(Run):
+    """`reasoning`: of each turn that had some, the oldest first; only where it was asked for."""
+
+    reasoning: list[Thought] = Field(default_factory=list, json_schema_extra=EXTENSION)
 
 
 class RunEvent(RootModel[AssistantStreamEvent]):
@@ -182,11 +198,11 @@ CALLS: Mapping[str, Call] = {
         description=STREAMED + LOCKED,
         fails=NO_ASSISTANT,
     ),
-    "GET /threads/{thread_id}/runs": Call("listRuns", "List runs", ListOf[Run]),
+    "GET /threads/{thread_id}/runs": Call("listRuns", "List runs", ListOf[RunWithReasoning]),
     "GET /threads/{thread_id}/runs/{run_id}": Call(
         "getRun",
         "Retrieve a run",
-        Run,
+        RunWithReasoning,
         description="The header `openai-poll-after-ms` says when to ask again.",
     ),
     "POST /threads/{thread_id}/runs/{run_id}": Call("modifyRun", "Modify a run", Run, example=NOTE),
@@ -216,7 +232,8 @@ CALLS: Mapping[str, Call] = {
         "Stream the events of a run",
         streams=RunEvent,
         description="What happened in the run, from its start or after `Last-Event-ID`, then what "
-        "happens, until its end.",
+        "happens, until its end. With `include[]=reasoning` also what the model thinks: "
+        "`thread.run.reasoning.delta` and `.completed`.",
         extension=True,
     ),
     "GET /models": Call(

@@ -7,7 +7,14 @@ from openai.types.beta.threads import Run
 
 from xiaozhi import store
 from xiaozhi.api import answers
-from xiaozhi.api.dependencies import IsRetry, Rooms, ThePage, TheRooms, WhatToInclude
+from xiaozhi.api.dependencies import (
+    IsRetry,
+    Rooms,
+    ThePage,
+    TheRooms,
+    WhatOfReasoning,
+    WhatToInclude,
+)
 from xiaozhi.api.event_stream import EventStream, NumberedEventStream, told
 from xiaozhi.api.not_yet import refuse_what_is_not_there
 from xiaozhi.requests import (
@@ -17,6 +24,7 @@ from xiaozhi.requests import (
     RunSettings,
     SubmitToolOutputs,
 )
+from xiaozhi.runs import with_reasoning
 from xiaozhi.store import Connection, Page, written
 
 router = APIRouter(prefix="/threads", tags=["Runs"])
@@ -42,19 +50,28 @@ async def create(
 
 
 @router.get("/{thread_id}/runs")
-async def list_(thread_id: str, wanted: ThePage, rooms: TheRooms) -> Response:
+async def list_(
+    thread_id: str, wanted: ThePage, rooms: TheRooms, reasoning: WhatOfReasoning
+) -> Response:
     def work(connection: Connection) -> Page:
         store.threads.must_exist(connection, thread_id)
-        return store.runs.page(connection, wanted, thread_id=thread_id)
+        found = store.runs.page(connection, wanted, thread_id=thread_id)
+        return with_reasoning(connection, found, reasoning) if reasoning else found
 
     return answers.page(await rooms.store.read(work))
 
 
 @router.get("/{thread_id}/runs/{run_id}")
-async def retrieve(thread_id: str, run_id: str, rooms: TheRooms) -> Response:
+async def retrieve(
+    thread_id: str, run_id: str, rooms: TheRooms, reasoning: WhatOfReasoning
+) -> Response:
     def work(connection: Connection) -> str:
         store.threads.must_exist(connection, thread_id)
-        return store.runs.body(connection, run_id, thread_id=thread_id)
+        body = store.runs.body(connection, run_id, thread_id=thread_id)
+        if not reasoning:
+            return body
+        alone = Page([run_id], [body], has_more=False)
+        return with_reasoning(connection, alone, reasoning).bodies[0]
 
     body = await rooms.store.read(work)
     return answers.answer(body, **{"openai-poll-after-ms": str(answers.POLL_AFTER)})
@@ -63,7 +80,7 @@ async def retrieve(thread_id: str, run_id: str, rooms: TheRooms) -> Response:
 @router.post("/{thread_id}/runs/{run_id}")
 async def modify(thread_id: str, run_id: str, rooms: TheRooms, request: ModifyRun) -> Response:
     if "metadata" not in request.model_fields_set:
-        return await retrieve(thread_id, run_id, rooms)
+        return await retrieve(thread_id, run_id, rooms, reasoning="")
     return answers.answer(await rooms.runs.modify(thread_id, run_id, request.metadata))
 
 
@@ -107,6 +124,7 @@ async def events(
     thread_id: str,
     run_id: str,
     rooms: TheRooms,
+    reasoning: WhatOfReasoning,
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
     """An extension: what happens in a run, from its start or after `Last-Event-ID`, then live."""
@@ -116,8 +134,9 @@ async def events(
 
     await rooms.store.read(work)
     if not await rooms.runs.telling.can_be_heard(thread_id, run_id):
-        return told(await rooms.runs.telling.told(thread_id, run_id))
-    return NumberedEventStream(rooms.events, run_id, last_event_id)
+        events = await rooms.runs.telling.told(thread_id, run_id)
+        return told(events, reasoning=bool(reasoning))
+    return NumberedEventStream(rooms.events, run_id, last_event_id, reasoning=bool(reasoning))
 
 
 async def _told(

@@ -59,7 +59,9 @@ class CallPiece:
 class Piece:
     """What one read from the model brought; texts that arrived together are joined.
 
-    `count`: of the chunks that it came in; none of them holds less than a token.
+    `count`: of the chunks that it came in; none of them holds less than a token. `reasoning`: what
+    the model thinks before the rest. `reasoning_field`: as what its server sent that, and wants it
+    back; empty where it stood in the text.
     """
 
     text: str = ""
@@ -68,6 +70,8 @@ class Piece:
     finish_reason: str | None = None
     usage: CompletionUsage | None = None
     count: int = 0
+    reasoning: str = ""
+    reasoning_field: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ against 74, and 0.8 ms to the first byte against 2.9 (docs/decisions/0004).
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from openai.types import Model
 from xiaozhi import tracing
 from xiaozhi.chat_models import chat_model, wire
 from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
+from xiaozhi.chat_models.spoken_thoughts import with_thoughts
 from xiaozhi.errors import ModelFailed
 
 CONNECT = 10.0  # s
@@ -89,11 +91,11 @@ class OpenAICompatible:
         }
         response = await self._answer(body)
         try:
-            if response.content_type == "application/json":
-                yield wire.whole(await response.json())
-                return
-            async for piece in _pieces(response):
-                yield piece
+            is_whole = response.content_type == "application/json"
+            pieces = _whole(response) if is_whole else _pieces(response)
+            async with aclosing(with_thoughts(pieces)) as parted:
+                async for piece in parted:
+                    yield piece
         except (aiohttp.ServerTimeoutError, TimeoutError) as error:
             raise ModelFailed(chat_model.SILENT) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -187,6 +189,10 @@ async def _pieces(response: aiohttp.ClientResponse) -> AsyncGenerator[Piece]:
             yield piece
     if not finished:
         raise ModelFailed(chat_model.BROKE_OFF)
+
+
+async def _whole(response: aiohttp.ClientResponse) -> AsyncGenerator[Piece]:
+    yield wire.whole(await response.json())
 
 
 async def _data(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:

@@ -22,15 +22,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from xiaozhi.chat_models.wire import as_objects
+from xiaozhi.chat_models.wire import REASONING_FIELDS, as_objects
 
 
 @dataclass(frozen=True)
 class Says:
     """`text`: said word by word, or piece by piece as given. `pause`: s before each piece.
 
-    `think`: s before the first one. `finish_reason`: None breaks off without one.
-    `can_be_held`: its last piece waits as long as the model is held.
+    `think`: s before the first one. `finish_reason`: None breaks off without one. `thoughts`: as
+    `text`, sent before it as `thoughts_as`. `can_be_held`: its last piece waits as long as the
+    model is held.
     """
 
     text: str | Sequence[str]
@@ -38,27 +39,31 @@ class Says:
     think: float = 0.0
     finish_reason: str | None = "stop"
     can_be_held: bool = False
+    thoughts: str | Sequence[str] = ""
+    thoughts_as: str = "reasoning_content"
 
     def deltas(self) -> Sequence[dict[str, Any]]:
-        text = self.text
-        pieces = re.findall(r"\s*\S+|\s+", text) if isinstance(text, str) else text
-        return [{"content": piece} for piece in pieces]
+        thoughts = [{self.thoughts_as: piece} for piece in _pieces(self.thoughts)]
+        return [*thoughts, *({"content": piece} for piece in _pieces(self.text))]
 
 
 @dataclass(frozen=True)
 class Calls:
     """Calls functions. `calls`: (name, arguments as JSON), told in small chunks.
 
-    `text`: said before, in the same answer. `pause`: s before each chunk.
+    `text`: said before, in the same answer. `pause`: s before each chunk. `thoughts`: before both.
     """
 
     calls: Sequence[tuple[str, str]]
     text: str = ""
     pause: float = 0.0
     finish_reason: str = "tool_calls"
+    thoughts: str = ""
 
     def deltas(self) -> Sequence[dict[str, Any]]:
         found: list[dict[str, Any]] = [{"content": self.text}] if self.text else []
+        if self.thoughts:
+            found.insert(0, {"reasoning_content": self.thoughts})
         for index, (name, arguments) in enumerate(self.calls):
             call = {"id": f"call_{index}", "type": "function", "index": index}
             found.append({"tool_calls": [{**call, "function": {"name": name, "arguments": ""}}]})
@@ -214,9 +219,13 @@ class Scripted:
         yield b"data: [DONE]\n\n"
 
 
+def _pieces(text: str | Sequence[str]) -> Sequence[str]:
+    return re.findall(r"\s*\S+|\s+", text) if isinstance(text, str) else text
+
+
 def _whole(line: Says | Calls | Refuses, body: dict[str, Any]) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": None}
-    for key in ("content", "refusal"):
+    for key in ("content", "refusal", *REASONING_FIELDS):
         if said := "".join(delta.get(key, "") for delta in line.deltas()):
             message[key] = said
     if isinstance(line, Calls):

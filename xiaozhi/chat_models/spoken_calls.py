@@ -30,13 +30,16 @@ async def with_calls(
     async with aclosing(pieces):
         try:
             async for piece in pieces:
-                if held is None:
+                # Thoughts are told as they come: they are never a call.
+                if held is None or (piece.reasoning and not piece.text):
                     yield piece
                     continue
                 _add(held, piece)
                 call = _read(held.text, names)
                 if call is not None:
-                    held = Piece(calls=[call], finish_reason="tool_calls", count=held.count)
+                    count, thoughts = held.count, held.reasoning
+                    held = Piece(calls=[call], finish_reason="tool_calls", count=count)
+                    held.reasoning = thoughts
                     # What it says further is made up.
                     break
                 if held.calls or held.finish_reason or not _may_begin(held.text):
@@ -78,6 +81,7 @@ def with_results_told(request: ChatRequest) -> ChatRequest:
 
 def _add(held: Piece, piece: Piece) -> None:
     held.text += piece.text
+    held.reasoning += piece.reasoning
     held.refusal += piece.refusal
     held.calls += piece.calls
     held.count += piece.count

@@ -17,6 +17,9 @@ from xiaozhi.errors import LastErrorCode, ModelFailed
 
 Object = Mapping[str, Any]
 
+# DeepSeek, Qwen, older vLLM; OpenRouter, Ollama, newer vLLM. Some send both, with the same words.
+REASONING_FIELDS = ("reasoning_content", "reasoning")
+
 # llama.cpp: exceed_context_size_error; OpenAI: context_length_exceeded; vLLM says it in words.
 _NO_ROOM = re.compile(r"context[ _](length|size|window)", re.IGNORECASE)
 _BY_STATUS: Mapping[int, tuple[str, LastErrorCode]] = {
@@ -98,10 +101,22 @@ def whole(completion: Any) -> Piece:
 def _said(delta: Object, piece: Piece, numbers: CallNumbers) -> None:
     content, refusal = delta.get("content"), delta.get("refusal")
     calls = as_objects(delta.get("tool_calls"))
+    thought = _thought(delta, piece)
     piece.text += content if isinstance(content, str) else ""
     piece.refusal += refusal if isinstance(refusal, str) else ""
     piece.calls += [numbers.piece(entry) for entry in calls]
-    piece.count += 1 if content or refusal or calls else 0
+    piece.count += 1 if content or refusal or calls or thought else 0
+
+
+def _thought(delta: Object, piece: Piece) -> bool:
+    """Whether `delta` brings some of what the model thinks; that is added to `piece`."""
+    for field in REASONING_FIELDS:
+        words = delta.get(field)
+        if words and isinstance(words, str):
+            piece.reasoning += words
+            piece.reasoning_field = field
+            return True
+    return False
 
 
 def models(found: Any) -> list[Object]:

@@ -3,5 +3,6 @@
 from xiaozhi.runs.admission import Admission
 from xiaozhi.runs.runs import Runs
 from xiaozhi.runs.stop import Stop
+from xiaozhi.runs.thoughts import REASONING, with_reasoning
 
-__all__ = ["Admission", "Runs", "Stop"]
+__all__ = ["REASONING", "Admission", "Runs", "Stop", "with_reasoning"]

@@ -29,7 +29,7 @@ async def run_agent(
         return incomplete("max_prompt_tokens")
     if allowed.completion is not None and allowed.completion <= 0:
         return incomplete("max_completion_tokens")
-    asked = prompt(recorder.run, found, recorder.steps, recorder.own)
+    asked = prompt(recorder.run, found, recorder.steps, recorder.own, recorder.thoughts)
     request = ChatRequest(name, asked, _options(recorder, allowed))
     with chat_models.asking(request.model) as asked:
         end = await _ask(recorder, model, request, allowed.completion)
@@ -52,6 +52,8 @@ async def _ask(
             if piece.count and not end.count:
                 watched.first_piece(recorder.accepted)
             end.count += piece.count
+            if piece.reasoning:
+                recorder.thought(piece.reasoning, piece.reasoning_field)
             if piece.text:
                 await recorder.said(piece.text)
             if piece.refusal:

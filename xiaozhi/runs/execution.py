@@ -101,7 +101,7 @@ class Execution:
         run = recorder.run
         what = f"run {run.id} cannot be read"
         recorder.adopt(*await until_available(what, lambda: self._telling.done(run.id)))
-        await self._telling.adopted(run, recorder.steps, recorder.own)
+        await self._telling.adopted(run, recorder.steps, recorder.own, recorder.thoughts)
 
     async def _end(self, recorder: Recorder, outcome: Outcome | ActionRequired) -> None:
         """Write the end, however long that takes: a run must not stay as if it went on.

@@ -13,6 +13,7 @@ from openai.types.beta.threads.runs import RunStep
 
 from xiaozhi.runs.calls import calls_of
 from xiaozhi.runs.steps import message_id
+from xiaozhi.store.reasoning_rows import Reasoning
 
 
 def first_kept(sizes: Sequence[int], window: int) -> int:
@@ -34,10 +35,12 @@ def prompt(
     messages: Iterable[Message],
     steps: Iterable[RunStep] = (),
     own: Mapping[str, Message] | None = None,
+    thoughts: Sequence[Reasoning] = (),
 ) -> list[dict[str, Any]]:
     """Chat messages: the instructions as system message, then `messages`, oldest first.
 
-    Then what the run itself has done: its `steps`, with its `own` messages by id.
+    Then what the run itself has done: its `steps`, with its `own` messages by id. What a model has
+    thought it gets back in these turns alone, and only where its server sent it in a field.
     """
     asked: list[dict[str, Any]] = []
     if run.instructions:
@@ -46,14 +49,16 @@ def prompt(
         content = _content(message)
         if content:
             asked.append({"role": message.role, "content": content})
-    return asked + _turns(steps, own or {})
+    return asked + _turns(steps, own or {}, thoughts)
 
 
-def _turns(steps: Iterable[RunStep], own: Mapping[str, Message]) -> list[dict[str, Any]]:
+def _turns(
+    steps: Iterable[RunStep], own: Mapping[str, Message], thoughts: Sequence[Reasoning]
+) -> list[dict[str, Any]]:
     asked: list[dict[str, Any]] = []
-    # What was said in the turn whose calls follow
-    said = ""
-    for step in steps:
+    # What was said in the turn whose calls follow, and where that began
+    said, begun = "", 0
+    for number, step in enumerate(steps):
         calls = calls_of(step)
         if not calls:
             message = own.get(message_id(step) or "")
@@ -67,13 +72,23 @@ def _turns(steps: Iterable[RunStep], own: Mapping[str, Message]) -> list[dict[st
             }
             for call in calls
         ]
-        asked.append({"role": "assistant", "content": said, "tool_calls": called})
+        thought = _thought(thoughts, begun)
+        asked.append({"role": "assistant", "content": said, **thought, "tool_calls": called})
         asked += [
             {"role": "tool", "tool_call_id": call.id, "content": call.function.output or ""}
             for call in calls
         ]
-        said = ""
+        said, begun = "", number + 1
     return asked
+
+
+def _thought(thoughts: Sequence[Reasoning], number: int) -> dict[str, str]:
+    """DeepSeek refuses calls without what was thought before them, be it nothing (its guide
+    "Thinking mode"); others refuse the field. So it goes to whoever has sent it.
+    """
+    field = next((one.field for one in thoughts if one.field), "")
+    texts = {one.number: one.text for one in thoughts}
+    return {field: texts.get(number, "")} if field else {}
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:

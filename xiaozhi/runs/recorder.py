@@ -6,6 +6,7 @@ order (contract 9.3):
 
     thread.run.created, .queued                       created (by whoever kept the run)
     thread.run.in_progress                            began
+    thread.run.reasoning.delta, .completed            thought (told to who asks for it)
     thread.run.step.created, .in_progress,
     thread.message.created, .in_progress, .delta      said (its first piece; then .delta alone)
     thread.message.completed, thread.run.step.completed,
@@ -17,7 +18,7 @@ order (contract 9.3):
     thread.run.completed | .incomplete | …            ended
 
 Two exceptions to "save, then tell", both for speed: `thread.run.in_progress` is told while it is
-being saved, and pieces of text are saved once a second and at the end.
+being saved, and pieces of text and thoughts are saved once a second and at the end.
 """
 
 import asyncio
@@ -44,7 +45,9 @@ from xiaozhi.runs.outcome import ActionRequired, Outcome
 from xiaozhi.runs.patience import until_available
 from xiaozhi.runs.saves import Saves
 from xiaozhi.runs.steps import closed_step, total_usage
+from xiaozhi.runs.thoughts import Thoughts
 from xiaozhi.store import Connection, Segment, Store, Work, changed, message_rows, run_rows, written
+from xiaozhi.store.reasoning_rows import Reasoning
 
 TEXT_IS_SAVED_WITHIN = 1.0  # s
 START_IS_SAVED_WITHIN = 0.01  # s; a fast model's first words come with it in one transaction
@@ -72,7 +75,10 @@ def created(events: Events, run: Run, thread: Thread | None = None) -> None:
 
 
 class Recorder:
-    """`steps`: those that the run has done, oldest first; `own`: its messages, by id."""
+    """`steps`: those that the run has done, oldest first; `own`: its messages, by id.
+
+    `thoughts`: what led to these steps.
+    """
 
     def __init__(self, segment: Segment, store: Store, events: Events) -> None:
         self.run = segment.run
@@ -82,9 +88,11 @@ class Recorder:
         self.accepted = segment.accepted if segment.epoch == 0 else None
         self.steps: list[RunStep] = []
         self.own: dict[str, Message] = {}
+        self.thoughts: list[Reasoning] = []
         self._store = store
         self._events = events
         self._saves = Saves(store, f"run {segment.run.id}")
+        self._thoughts = Thoughts(self._saves, self._must_be_held)
         self._answer: Answer | None = None
         self._calls: Calls | None = None
         self._earlier = EarlierTry()
@@ -94,10 +102,13 @@ class Recorder:
         """Whether the model has called functions in this turn."""
         return self._calls is not None
 
-    def adopt(self, steps: Sequence[RunStep], own: Mapping[str, Message]) -> None:
+    def adopt(
+        self, steps: Sequence[RunStep], own: Mapping[str, Message], thoughts: Sequence[Reasoning]
+    ) -> None:
         """Go on where another segment or process left off. `own`: the run's messages, by id."""
         self.own = dict(own)
         self.steps, self._earlier = EarlierTry.found(steps, own)
+        self.thoughts = [one for one in thoughts if one.number < len(self.steps)]
 
     def began(self) -> None:
         """The model is being asked. A segment that is done again has begun before."""
@@ -109,6 +120,16 @@ class Recorder:
 
             self._saves.soon("start", lambda: work, START_IS_SAVED_WITHIN)
         self._publish("thread.run.in_progress", self.run)
+
+    def thought(self, piece: str, field: str) -> None:
+        """A piece of what the model thinks before it answers; later ones are left out.
+
+        `field`: as `Piece` has it. Raises TakenOver.
+        """
+        if self._saves.refused:
+            raise self._saves.refused
+        if self._answer is None and self._calls is None:
+            self._thoughts.add(self._events, self.run, len(self.steps), piece, field)
 
     async def said(self, piece: str, kind: Kind = "text") -> None:
         """A piece of the model's answer. The first one makes the message. Raises TakenOver."""
@@ -156,6 +177,8 @@ class Recorder:
         """This process stops here; the run stays as it is, for whoever takes it up."""
         if self._answer:
             await _to_its_end(self._saves.now(self._keeping(self._answer)))
+        elif self._thoughts:
+            await _to_its_end(self._saves.now(self._thoughts.keeping()))
 
     def deleted(self) -> None:
         """The run is gone, with its thread. Nothing is left to save; listeners hear an end."""
@@ -174,6 +197,7 @@ class Recorder:
         self._events.open(self.run.id)
 
     async def _new_answer(self, piece: str, kind: Kind) -> None:
+        self._thoughts.end(self._events)
         answer = Answer.new(self.run, len(self.steps), now())
         step, message = answer.step, answer.message()
         await self._begin(step, message)
@@ -189,6 +213,7 @@ class Recorder:
         self._saves.soon("answer", lambda: self._keeping(answer), TEXT_IS_SAVED_WITHIN)
 
     async def _new_calls(self) -> Calls:
+        self._thoughts.end(self._events)
         said = self._answer.closed(_SAID, None, now()) if self._answer else None
         calls = Calls(self.run, len(self.steps) + (1 if said else 0), now())
         self._saves.drop("answer")
@@ -224,6 +249,7 @@ class Recorder:
         self._events.stop(self.run.id)
 
     async def _end(self, outcome: Outcome) -> None:
+        self._thoughts.end(self._events)
         at = now()
         open_steps = self._closings(outcome, at)
         usage = total_usage(
@@ -300,6 +326,8 @@ class Recorder:
         def work(connection: Connection) -> None:
             self._must_be_held(connection)
             earlier.give_way(connection, step)
+            if again:
+                self._thoughts.give_way(connection, self.run, len(self.steps))
             if said:
                 _put(connection, *said)
             (_put if again else _add)(connection, step, message)

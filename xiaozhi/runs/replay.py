@@ -7,11 +7,13 @@ from typing import Any
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import FunctionToolCall, RunStep
 
+from xiaozhi.runs import thoughts as thinking
 from xiaozhi.runs.answer import Answer
 from xiaozhi.runs.calls import calls_of
 from xiaozhi.runs.lifecycle import ENDED, NEW
 from xiaozhi.runs.steps import message_id
 from xiaozhi.store import changed, written
+from xiaozhi.store.reasoning_rows import Reasoning
 
 # What a step was when it began
 _BEGUN = {"status": "in_progress", "usage": None, "last_error": None} | dict.fromkeys(
@@ -20,11 +22,14 @@ _BEGUN = {"status": "in_progress", "usage": None, "last_error": None} | dict.fro
 
 
 def replayed(
-    run: Run, steps: Sequence[RunStep], messages: Sequence[Message]
+    run: Run,
+    steps: Sequence[RunStep],
+    messages: Sequence[Message],
+    thoughts: Sequence[Reasoning] = (),
 ) -> Iterator[tuple[str, str]]:
     """(event, JSON) in the order of contract 9.3; each message's text comes in one delta.
 
-    `steps` and `messages`: the run's own, oldest first.
+    `steps`, `messages` and `thoughts`: the run's own, oldest first.
     """
     begun = changed(run, NEW)
     yield "thread.run.created", written(begun)
@@ -32,8 +37,11 @@ def replayed(
     if run.started_at is not None:
         yield "thread.run.in_progress", written(changed(begun, {"status": "in_progress"}))
     texts = {message.id: message for message in messages}
-    for step in steps:
+    for number, step in enumerate(steps):
+        yield from thinking.replayed(thoughts, range(number, number + 1))
         yield from step_events(step, texts)
+    # It ended before it led to something.
+    yield from thinking.replayed(thoughts, range(len(steps), len(steps) + 1))
     if run.status in ENDED or run.status in ("requires_action", "cancelling"):
         yield f"thread.run.{run.status}", written(run)
 

@@ -11,7 +11,8 @@ from xiaozhi.events import Events
 from xiaozhi.runs.lifecycle import ACTIVE
 from xiaozhi.runs.replay import replayed
 from xiaozhi.runs.waiting import Submitted
-from xiaozhi.store import Connection, Store, changed, written
+from xiaozhi.store import Connection, Store, changed, reasoning_rows, written
+from xiaozhi.store.reasoning_rows import Reasoning
 
 if TYPE_CHECKING:  # one process alone needs nothing of what it imports
     from xiaozhi.dispatch.mirrors import Mirrors
@@ -46,29 +47,39 @@ class Telling:
     async def told(self, thread_id: str, run_id: str) -> list[tuple[str, str]]:
         """All that was told about a run, (event, JSON), from its rows. Raises NotFound."""
 
-        def work(connection: Connection) -> tuple[Run, list[RunStep], list[Message]]:
+        def work(
+            connection: Connection,
+        ) -> tuple[Run, list[RunStep], list[Message], list[Reasoning]]:
             run = store.runs.get(connection, run_id, thread_id=thread_id)
             return run, *_done(connection, run_id)
 
         return list(replayed(*await self._store.read(work)))
 
-    async def done(self, run_id: str) -> tuple[Sequence[RunStep], dict[str, Message]]:
-        """The run's steps, oldest first, and its messages by id."""
-        steps, own = await self._store.read(lambda c: _done(c, run_id))
-        return steps, {message.id: message for message in own}
+    async def done(
+        self, run_id: str
+    ) -> tuple[Sequence[RunStep], dict[str, Message], Sequence[Reasoning]]:
+        """The run's steps, oldest first, its messages by id, and what was thought in it."""
+        steps, own, thoughts = await self._store.read(lambda c: _done(c, run_id))
+        return steps, {message.id: message for message in own}, thoughts
 
     def taken_up(self, run_id: str) -> None:
         """The run was executed elsewhere, and is now told here; it may be listened to at once."""
         self._take(run_id)
         self._events.open(run_id)
 
-    async def adopted(self, run: Run, steps: Sequence[RunStep], own: Mapping[str, Message]) -> None:
+    async def adopted(
+        self,
+        run: Run,
+        steps: Sequence[RunStep],
+        own: Mapping[str, Message],
+        thoughts: Sequence[Reasoning],
+    ) -> None:
         """The run goes on here: what it has done becomes its first events, where nobody knows."""
         if self._events.published(run.id):
             return
         self._events.open(run.id)
         not_begun = changed(run, {"started_at": None})
-        for event, data in replayed(not_begun, steps, list(own.values())):
+        for event, data in replayed(not_begun, steps, list(own.values()), thoughts):
             self._events.publish(run.id, event, data)
 
     async def submitted(self, what: Submitted) -> int:
@@ -76,8 +87,8 @@ class Telling:
         run = what.segment.run
         if not self._is_here(run.id):
             self._take(run.id)
-            _, own = await self.done(run.id)
-            await self.adopted(run, what.before, own)
+            _, own, thoughts = await self.done(run.id)
+            await self.adopted(run, what.before, own, thoughts)
         start = self._events.published(run.id) or 0
         self._events.publish(run.id, "thread.run.step.completed", written(what.step))
         self._events.publish(run.id, "thread.run.queued", written(run))
@@ -102,7 +113,10 @@ class Telling:
             self._mirrors.take(run_id)
 
 
-def _done(connection: Connection, run_id: str) -> tuple[list[RunStep], list[Message]]:
-    """The run's steps and its messages, oldest first."""
+def _done(
+    connection: Connection, run_id: str
+) -> tuple[list[RunStep], list[Message], list[Reasoning]]:
+    """The run's steps, its messages, and what was thought in it, oldest first."""
     steps = store.steps.all(connection, run_id=run_id)
-    return steps, store.messages.all(connection, run_id=run_id)
+    messages = store.messages.all(connection, run_id=run_id)
+    return steps, messages, reasoning_rows.of_runs(connection, [run_id])

@@ -123,3 +123,18 @@ steps = _table(
     Column("usage", Text),
     Index("steps_of_run", "run_id", "seq"),
 )
+
+# What the model thought in a turn of a run: no part of any object, told to who asks for it
+reasoning = Table(
+    "reasoning",
+    metadata,
+    Column("run_id", Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    # How many steps the run had made before the turn
+    Column("number", _Number, primary_key=True, autoincrement=False),
+    # JSON, in which a NUL is no NUL
+    Column("text", Text, nullable=False),
+    # How long it thought; not known while it does
+    Column("ms", BigInteger),
+    # The field in which the model's server sent it, and wants it back
+    Column("field", Text, nullable=False),
+)

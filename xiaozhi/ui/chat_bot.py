@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 from openai import APIError, NotFoundError
 from openai.types.beta import Thread
-from openai.types.beta.threads import Message
+from openai.types.beta.threads import Message, Run
 
 from xiaozhi.ui import (
     answer_row,
@@ -25,6 +25,7 @@ from xiaozhi.ui import (
     history,
     live,
     question_row,
+    thoughts,
     transcript,
     turns,
     who_answers,
@@ -108,12 +109,28 @@ def _show(conversation: Conversation) -> None:
         if conversation.has_earlier:
             st.button(_("Earlier messages"), key="earlier", on_click=_widen, type="tertiary")
         unfinished = st.session_state.turns = turns.unfinished(conversation)
-        under = partial(_under, conversation)
-        transcript.show(conversation.messages, under, question_row.show)
+        transcript.show(
+            conversation.messages,
+            under_question=question_row.show,
+            over=partial(_over, conversation),
+            under=partial(_under, conversation),
+        )
         if conversation.last_run and not unfinished:
+            _over_nothing(conversation, conversation.last_run)
             endings.show(conversation, conversation.last_run, ask=turns.ask, again=turns.ask_again)
             functions.show(conversation.last_run, turns.settle)
     _tail(conversation)
+
+
+def _over(conversation: Conversation, message: Message) -> None:
+    if run := conversation.runs.get(message.run_id or ""):
+        thoughts.show(run)
+
+
+def _over_nothing(conversation: Conversation, run: Run) -> None:
+    """What the model thought where it came to no answer."""
+    if all(message.run_id != run.id for message in conversation.messages):
+        thoughts.show(run)
 
 
 def _under(conversation: Conversation, question: Message | None, said: list[Message]) -> None:

@@ -60,7 +60,11 @@ def loaded(thread: Thread, window: int) -> Conversation:
     thread_id = thread.id
     threads = client().beta.threads
     # First the run: where it has ended, its message is whole in what is read afterwards.
-    runs = threads.runs.list(thread_id, limit=RUNS).data
+    runs = threads.runs.list(
+        thread_id,
+        limit=min(max(RUNS, window // 2), PAGE),
+        extra_query={"include[]": "reasoning.seconds"},
+    ).data
     page = threads.messages.list(thread_id, limit=min(window, PAGE))
     messages = page.data
     while page.has_more and len(messages) < window:

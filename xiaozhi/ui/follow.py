@@ -13,6 +13,8 @@ from openai import APIConnectionError, APIError, OpenAI, Stream
 from openai.types.beta.assistant_stream_event import AssistantStreamEvent
 from openai.types.beta.threads import Run
 
+from xiaozhi.ui.thinking import Thinking
+
 ATTEMPTS = 5  # to come back to a run after a lost connection
 KEPT = 200  # runs that are remembered, at most
 
@@ -22,11 +24,15 @@ ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 
 
 class Followed:
-    """`text`: the answer so far. `run`: as it was last told. `lost`: why nothing more is heard."""
+    """`text`: the answer so far. `run`: as it was last told. `lost`: why nothing more is heard.
+
+    `thinking`: what was thought before the answer.
+    """
 
     def __init__(self, client: OpenAI, run: Run) -> None:
         self.run = run
         self.text = ""
+        self.thinking = Thinking()
         self.lost: APIError | None = None
         self._client = client
         self._heard = threading.Condition()
@@ -62,10 +68,15 @@ class Followed:
 
     def _listen(self) -> None:
         self.text = ""
+        self.thinking = Thinking()
         stream = self._client.get(
             f"/threads/{self.run.thread_id}/runs/{self.run.id}/events",
             cast_to=cast("type[AssistantStreamEvent]", AssistantStreamEvent),
-            options={"headers": {"OpenAI-Beta": "assistants=v2"}, "timeout": 60},
+            options={
+                "headers": {"OpenAI-Beta": "assistants=v2"},
+                "params": {"include[]": "reasoning"},
+                "timeout": 60,
+            },
             stream=True,
             stream_cls=Stream[AssistantStreamEvent],
         )
@@ -74,6 +85,7 @@ class Followed:
                 self._take(event)
 
     def _take(self, event: AssistantStreamEvent) -> None:
+        self.thinking.take(event.event, event.data.model_extra or {})
         if event.event == "thread.message.delta":
             for part in event.data.delta.content or ():
                 if part.type == "text" and part.text and part.text.value:

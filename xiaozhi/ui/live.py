@@ -12,7 +12,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
-from xiaozhi.ui import transcript
+from xiaozhi.ui import thoughts, transcript
 from xiaozhi.ui.follow import Followed, let_go
 from xiaozhi.ui.texts import _
 
@@ -29,9 +29,13 @@ def show(answer: Followed) -> None:
     def live() -> None:
         is_first = next(looks) == 0
         until = time.monotonic() + (FIRST_LOOK if is_first else LOOK)
-        place = transcript.Growing(answer.run.id)
+        thought = thoughts.GrowingThoughts(answer)
+        thinks = f":shimmer[{_('Thinking…')}]"
+        before = "" if answer.thinking.text else thinks
+        place = transcript.Growing(f"a_{answer.run.id}", before=before)
         while True:
             text, ended = answer.text, answer.ended
+            thought.show()
             place.show(text)
             if answer.lost is not None:
                 _show_lost(answer)
@@ -39,7 +43,7 @@ def show(answer: Followed) -> None:
             if ended:
                 # Drawn anew from what the server keeps, with everything that belongs to it
                 st.rerun()
-            if time.monotonic() > until or (is_first and text):
+            if time.monotonic() > until or (is_first and text) or thought.is_outdated:
                 return
             if not is_first and _somebody_waits():
                 return

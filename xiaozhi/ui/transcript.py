@@ -24,12 +24,15 @@ def asked_in(message: Message) -> Question:
 
 def show(
     messages: Sequence[Message],
-    under: Callable[[Message | None, list[Message]], None],
+    *,
     under_question: Callable[[Message], None],
+    over: Callable[[Message], None],
+    under: Callable[[Message | None, list[Message]], None],
 ) -> None:
-    """`messages`: oldest first. `under` draws what stands below a question and its answer.
+    """`messages`: oldest first. What else is drawn, and where:
 
-    `under_question`: what stands between the two.
+    `under_question`; `over`: above the first message of a run; `under`: below a question and its
+    answer.
     """
     asked: Message | None = None
     said: list[Message] = []
@@ -40,6 +43,8 @@ def show(
             asked, said = message, []
             question(message.id, asked_in(message), partial(under_question, message))
         else:
+            if not said or said[-1].run_id != message.run_id:
+                over(message)
             said.append(message)
             answer(message)
     if messages:
@@ -69,8 +74,11 @@ class Growing:
     What no later word can change is drawn once, and stands; only what follows is drawn anew.
     """
 
-    def __init__(self, key: str) -> None:
-        self._pieces = st.container(key=f"a_{key}", gap="small")
+    def __init__(self, key: str, *, before: str = "", cursor: bool = True) -> None:
+        """`before`: Markdown that is seen until there is a text."""
+        self._pieces = st.container(key=key, gap="small")
+        self._before = before
+        self._cursor = CURSOR if cursor else ""
         self._stands = 0  # characters
         self._shown: str | None = None
         self._begin_piece()
@@ -81,14 +89,15 @@ class Growing:
             return
         self._shown = text
         if not text:
-            self._place.markdown(f":shimmer[{_('Thinking…')}]")
+            if self._before:
+                self._place.markdown(self._before)
             return
         more = settled(text[self._stands :])
         if more >= LEAST_PIECE:
             self._place.markdown(for_streamlit(text[self._stands : self._stands + more]))
             self._stands += more
             self._begin_piece()
-        self._place.markdown(for_streamlit(text[self._stands :], whole=False) + CURSOR)
+        self._place.markdown(for_streamlit(text[self._stands :], whole=False) + self._cursor)
 
     def _begin_piece(self) -> None:
         with self._pieces:

@@ -4,6 +4,8 @@ An estimate: the models behind an address have tokenizers of their own.
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from openai.types.beta.threads import Message
 
@@ -23,3 +25,10 @@ def of_message(message: Message) -> int:
     return AROUND_A_MESSAGE + sum(
         of_text(part.text.value) if part.type == "text" else IMAGE for part in message.content
     )
+
+
+def of_content(content: str | Sequence[Mapping[str, Any]]) -> int:
+    """`content`: of a chat message, words or parts."""
+    if isinstance(content, str):
+        return of_text(content)
+    return sum(of_text(part["text"]) if part["type"] == "text" else IMAGE for part in content)

@@ -25,6 +25,7 @@ from openai.types import Model
 from xiaozhi.chat_models import chat_model
 from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
 from xiaozhi.chat_models.openai_compatible import OpenAICompatible
+from xiaozhi.chat_models.sight import WORDS_ONLY, without_pictures
 from xiaozhi.chat_models.spoken_calls import with_calls, with_results_told
 from xiaozhi.chat_models.weights import BUILT_IN
 from xiaozhi.errors import ModelFailed
@@ -81,7 +82,8 @@ class BuiltIn:
         return SLOTS
 
     async def models(self) -> Sequence[Model]:
-        return [Model(id=self.name, object="model", created=0, owned_by="xiaozhi")]
+        model = {"id": self.name, "object": "model", "created": 0, "owned_by": "xiaozhi"}
+        return [Model.model_validate({**model, "input_modalities": WORDS_ONLY})]
 
     async def check(self) -> None:
         if self._endpoint is None:
@@ -93,6 +95,7 @@ class BuiltIn:
         await self._running()
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Piece]:
+        request = without_pictures(request)
         if self._is_own:
             request = with_results_told(request)
         for again in (True, False):

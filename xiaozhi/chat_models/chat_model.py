@@ -16,6 +16,7 @@ FAILED = "The model endpoint failed"
 SILENT = "The model did not answer in time"
 BROKE_OFF = "The model broke off in the middle of its answer"
 NO_ROOM = "The conversation does not fit into the model's context"
+CANNOT_SEE = "This model cannot see pictures"
 STOPPED = "The built-in model stopped unexpectedly; it is being started again"
 GIVEN_UP = "The built-in model keeps stopping and was given up"
 
@@ -29,6 +30,7 @@ SENTENCES = (
     SILENT,
     BROKE_OFF,
     NO_ROOM,
+    CANNOT_SEE,
     STOPPED,
     GIVEN_UP,
 )

@@ -18,6 +18,7 @@ from openai.types import Model
 from xiaozhi import tracing
 from xiaozhi.chat_models import chat_model, wire
 from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
+from xiaozhi.chat_models.sight import asks_with_picture, without_pictures
 from xiaozhi.chat_models.spoken_thoughts import with_thoughts
 from xiaozhi.errors import ModelFailed
 
@@ -82,14 +83,12 @@ class OpenAICompatible:
         await self.models()
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Piece]:
-        body = {
-            "model": request.model,
-            "messages": request.messages,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            **self._spelled(request.options),
-        }
-        response = await self._answer(body)
+        try:
+            response = await self._answer(self._body(request))
+        except ModelFailed as error:
+            if error.reason != chat_model.CANNOT_SEE or asks_with_picture(request):
+                raise
+            response = await self._answer(self._body(without_pictures(request)))
         try:
             is_whole = response.content_type == "application/json"
             pieces = _whole(response) if is_whole else _pieces(response)
@@ -113,6 +112,15 @@ class OpenAICompatible:
         }
         return Relayed(response.status, headers, _data(response), response.close)
 
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        return {
+            "model": request.model,
+            "messages": request.messages,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **self._spelled(request.options),
+        }
+
     def _spelled(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """OpenAI has renamed an option that everybody else knows under its old name alone."""
         spelled = dict(options)
@@ -133,7 +141,9 @@ class OpenAICompatible:
                 if response.status == 200:
                     return response
                 failed = wire.refusal(response.status, await response.text())
-                pause = _pause(response, pause)
+                # One that says so with a 500 says it again.
+                blind = failed.reason == chat_model.CANNOT_SEE
+                pause = None if blind else _pause(response, pause)
                 response.release()
             if pause is None:
                 raise failed
@@ -160,12 +170,14 @@ class OpenAICompatible:
     def _model(self, entry: wire.Object) -> Model:
         if window := wire.window(entry):
             self._windows[entry["id"]] = window
+        kinds = wire.input_modalities(entry)
         return Model.model_validate(
             {
                 "id": entry["id"],
                 "object": "model",
                 "created": entry.get("created") or 0,
                 "owned_by": entry.get("owned_by") or "",
+                **({"input_modalities": kinds} if kinds else {}),
             }
         )
 

@@ -115,6 +115,7 @@ Aside = Callable[[Mapping[str, Any]], Line | None]
 class Scripted:
     """`script`: one line an answer, in order; after the last one `otherwise`, or what it replies.
 
+    `sees`: the `input_modalities` of models, by their names; of others nothing is said.
     `requests`: the bodies that were asked, in order; without those answered by `aside`.
     """
 
@@ -125,11 +126,13 @@ class Scripted:
         otherwise: Line | Reply = Says("All right."),  # because Says is frozen
         models: Sequence[str] = ("scripted",),
         window: int | None = None,
+        sees: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.script: list[Line] = list(script)
         self.otherwise = otherwise
         self.models = list(models)
         self.window = window
+        self.sees = dict(sees or {})
         self.aside: Aside = lambda _body: None
         self._let_go = threading.Event()
         self._let_go.set()
@@ -168,6 +171,7 @@ class Scripted:
         entries = [
             {"id": name, "object": "model", "created": 1, "owned_by": "test"}
             | ({"max_model_len": self.window} if self.window else {})
+            | ({"input_modalities": self.sees[name]} if name in self.sees else {})
             for name in self.models
         ]
         return JSONResponse({"object": "list", "data": entries})

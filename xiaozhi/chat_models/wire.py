@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from xiaozhi.chat_models import chat_model
 from xiaozhi.chat_models.chat_model import CallPiece, Piece
+from xiaozhi.chat_models.sight import says_it_cannot_see
 from xiaozhi.errors import LastErrorCode, ModelFailed
 
 Object = Mapping[str, Any]
@@ -132,11 +133,21 @@ def window(entry: Object) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def input_modalities(entry: Object) -> list[str]:
+    """What a model takes, as in "text" and "image", where its server says so; OpenRouter does."""
+    found = as_object(entry.get("architecture")).get("input_modalities")
+    found = entry.get("input_modalities") or found
+    kinds = cast("list[Any]", found) if isinstance(found, list) else []
+    return [kind for kind in kinds if isinstance(kind, str)]
+
+
 def refusal(status: int, body: str) -> ModelFailed:
     """Contract 7.8: which HTTP status becomes which last_error."""
     words = _words(body)
     if status in (400, 413) and _NO_ROOM.search(body):
         return ModelFailed(chat_model.NO_ROOM, words, last_error="invalid_prompt", status=status)
+    if says_it_cannot_see(words):
+        return ModelFailed(chat_model.CANNOT_SEE, words, last_error="invalid_prompt", status=status)
     otherwise: tuple[str, LastErrorCode] = (
         (chat_model.FAILED, "server_error")
         if status >= 500

@@ -148,7 +148,7 @@ def _usage(request: ChatRequest, end: Piece) -> Usage:
         read, wrote, total = found.prompt_tokens, found.completion_tokens, found.total_tokens
     else:
         read = sum(
-            tokens.AROUND_A_MESSAGE + tokens.of_text(str(message["content"]))
+            tokens.AROUND_A_MESSAGE + tokens.of_content(message["content"])
             for message in request.messages
         )
         wrote = end.count

@@ -1,10 +1,15 @@
 """Where a person types: in the middle of the empty page, below a conversation afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from xiaozhi.ui import attached
 from xiaozhi.ui.conversation import MOST_MESSAGES
+from xiaozhi.ui.pictures import KINDS, LARGEST
 from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
 
@@ -15,8 +20,7 @@ NEXT = "composer"
 def show_first(send: Callable[[Question], None]) -> None:
     """`send` gets what was typed."""
     with st.container(key="composer_box"):
-        _restore_draft(FIRST)
-        st.chat_input(_placeholder(), key=FIRST, height=72, on_submit=_pass_on, args=(FIRST, send))
+        _show_input(FIRST, send, height=72)
 
 
 def show(send: Callable[[Question], None], stop: Callable[[], None] | None) -> None:
@@ -24,8 +28,7 @@ def show(send: Callable[[Question], None], stop: Callable[[], None] | None) -> N
     with st.bottom, st.container(key="composer_box", gap="xxsmall"):
         if stop:
             st.button(_("Stop"), icon=":material/stop_circle:", key="stop", on_click=stop)
-        _restore_draft(NEXT)
-        st.chat_input(_placeholder(), key=NEXT, on_submit=_pass_on, args=(NEXT, send))
+        _show_input(NEXT, send)
         warning = _("Zero can make mistakes. Check important facts.")
         st.markdown(f":gray[:small[{warning}]]", text_alignment="center")
 
@@ -46,6 +49,26 @@ def show_end() -> None:
 def put_back(question: Question) -> None:
     """What could not be sent is where it was typed, to be sent again."""
     st.session_state.draft = question.words
+    attached.hold(question)
+
+
+def _show_input(
+    key: str, send: Callable[[Question], None], height: int | Literal["content"] = "content"
+) -> None:
+    attached.show_held(partial(_send, send, ""))
+    _restore_draft(key)
+    # Of what stands here, all but the placeholder and the height makes it another widget.
+    st.chat_input(
+        _placeholder(),
+        key=key,
+        height=height,
+        accept_file="multiple",
+        file_type=KINDS,
+        max_upload_size=LARGEST,
+        on_submit=_pass_on,
+        args=(key, send),
+    )
+    attached.show_warnings()
 
 
 def _restore_draft(key: str) -> None:
@@ -54,7 +77,17 @@ def _restore_draft(key: str) -> None:
 
 
 def _pass_on(key: str, send: Callable[[Question], None]) -> None:
-    send(Question(st.session_state[key]))
+    given = st.session_state[key]
+    _send(send, given.text, given.files)
+
+
+def _send(send: Callable[[Question], None], words: str, files: Sequence[UploadedFile] = ()) -> None:
+    question, problem = attached.taken(words, files)
+    if problem is None:
+        send(question)
+    else:
+        st.session_state.problem = problem
+        put_back(question)
 
 
 def _placeholder() -> str:

@@ -7,7 +7,9 @@ from datetime import datetime, tzinfo
 from openai.types.beta.threads import Message
 
 from xiaozhi.ui.client import client
-from xiaozhi.ui.transcript import text_of
+from xiaozhi.ui.shown_pictures import alt
+from xiaozhi.ui.texts import _
+from xiaozhi.ui.transcript import asked_in
 
 PAGE = 100  # messages that the API gives at once, at most
 
@@ -18,7 +20,11 @@ def markdown(thread_id: str, title: str, speakers: Mapping[str, str], zone: tzin
     for message in _messages(thread_id):
         at = datetime.fromtimestamp(message.created_at, zone)
         parts.append(f"**{speakers[message.role]}** · {at:%Y-%m-%d %H:%M}")
-        parts.append(text_of(message))
+        said = asked_in(message)
+        parts.append(said.words)
+        count = len(said.pictures)
+        parts += [f"[{alt(number, count)}]" for number in range(1, count + 1)]
+        parts += [f"[{_('A picture')}] {url}" for url in said.links]
     return "\n\n".join(parts) + "\n"
 
 

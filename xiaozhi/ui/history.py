@@ -221,7 +221,7 @@ def _go(thread_id: str | None) -> None:
 
 def open_conversation(thread_id: str | None) -> None:
     """None: a new one. What belonged to the last one is left behind."""
-    for key in ("window", "problem", "draft"):
+    for key in ("window", "problem", "draft", "held"):
         st.session_state.pop(key, None)
     if thread_id is None:
         st.query_params.clear()

@@ -1,9 +1,13 @@
 """What a person asks: words, pictures, or both. Pure."""
 
-from base64 import b64encode
+import re
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
 from dataclasses import dataclass
 
 from openai.types.beta.threads import MessageContentPartParam
+
+_HELD = re.compile(r"data:(image/(?:png|jpeg|gif|webp));base64,")
 
 
 @dataclass(frozen=True)
@@ -21,16 +25,31 @@ class Picture:
 
 @dataclass(frozen=True)
 class Question:
-    """`words` may be "" where there are pictures."""
+    """`words` may be "" where there are pictures.
+
+    `links`: addresses of pictures that another program has put there; nobody has looked at them.
+    """
 
     words: str
     pictures: tuple[Picture, ...] = ()
+    links: tuple[str, ...] = ()
 
     def parts(self) -> list[MessageContentPartParam]:
         """As the API takes the content of a message."""
         said: list[MessageContentPartParam] = []
         if self.words:
             said.append({"type": "text", "text": self.words})
-        for picture in self.pictures:
-            said.append({"type": "image_url", "image_url": {"url": picture.url}})
+        for url in (*(picture.url for picture in self.pictures), *self.links):
+            said.append({"type": "image_url", "image_url": {"url": url}})
         return said
+
+
+def held_in(url: str) -> Picture | None:
+    """The picture that `url` itself holds; None where it is elsewhere, or no picture."""
+    head = _HELD.match(url)
+    if head is None:
+        return None
+    try:
+        return Picture(b64decode(url[head.end() :], validate=True), head[1])
+    except NotBase64:
+        return None

@@ -6,8 +6,9 @@ from functools import partial
 import streamlit as st
 from openai.types.beta.threads import Message, Run
 
+from xiaozhi.ui import shown_pictures
 from xiaozhi.ui.markdown import for_streamlit, settled
-from xiaozhi.ui.question import Question
+from xiaozhi.ui.question import Question, held_in
 from xiaozhi.ui.texts import _
 
 CURSOR = "▌"
@@ -19,7 +20,14 @@ def text_of(message: Message) -> str:
 
 
 def asked_in(message: Message) -> Question:
-    return Question(text_of(message))
+    """What `message` says and shows."""
+    urls = [part.image_url.url for part in message.content if part.type == "image_url"]
+    found = [(url, held_in(url)) for url in urls]
+    return Question(
+        text_of(message),
+        tuple(picture for _url, picture in found if picture),
+        tuple(url for url, picture in found if not picture),
+    )
 
 
 def show(
@@ -55,14 +63,18 @@ def question(key: str, asked: Question, under: Callable[[], None] | None = None)
     with st.container(key=f"u_{key}", horizontal_alignment="right", gap=None):
         with st.container(key=f"ub_{key}", width="content"):
             # A question is shown as it was typed: its line ends stay, its signs mean nothing.
-            st.text(asked.words)
+            if asked.words:
+                st.text(asked.words)
+            shown_pictures.show(key, asked)
         if under:
             under()
 
 
 def answer(message: Message) -> None:
     with st.container(key=f"a_{message.id}", gap="small"):
-        st.markdown(for_streamlit(text_of(message)))
+        said = asked_in(message)
+        st.markdown(for_streamlit(said.words))
+        shown_pictures.show(message.id, said)
         details = message.incomplete_details
         if message.status == "incomplete" and details:
             st.caption(_ended_early(details.reason))

@@ -34,6 +34,8 @@ def server(
     """Streamlit allows one app a process: all tests of the page share this one."""
     # Titles are asked for behind an answer, at any time: they take no line of a test's script.
     model_server[0].aside = titled
+    model_server[0].models = ["scripted", "blind"]
+    model_server[0].sees = {"blind": ["text"]}
     with running(
         tmp_path_factory.mktemp("data"),
         model_url=model_server[1],

@@ -20,12 +20,17 @@ def markdown(thread_id: str, title: str, speakers: Mapping[str, str], zone: tzin
     for message in _messages(thread_id):
         at = datetime.fromtimestamp(message.created_at, zone)
         parts.append(f"**{speakers[message.role]}** · {at:%Y-%m-%d %H:%M}")
-        said = asked_in(message)
-        parts.append(said.words)
-        count = len(said.pictures)
-        parts += [f"[{alt(number, count)}]" for number in range(1, count + 1)]
-        parts += [f"[{_('A picture')}] {url}" for url in said.links]
+        parts += said(message)
     return "\n\n".join(parts) + "\n"
+
+
+def said(message: Message) -> list[str]:
+    """Its paragraphs: the words, then a name for each picture."""
+    asked = asked_in(message)
+    count = len(asked.pictures)
+    names = [f"[{alt(number, count)}]" for number in range(1, count + 1)]
+    names += [f"[{_('A picture')}] {url}" for url in asked.links]
+    return [asked.words, *names] if asked.words else names
 
 
 def as_json(thread_id: str) -> str:

@@ -132,7 +132,7 @@ class Scripted:
         self.otherwise = otherwise
         self.models = list(models)
         self.window = window
-        self.sees = dict(sees or {})
+        self.sees: Mapping[str, Sequence[str]] = sees or {}
         self.aside: Aside = lambda _body: None
         self._let_go = threading.Event()
         self._let_go.set()

@@ -25,6 +25,7 @@ from xiaozhi.ui import (
     history,
     live,
     question_row,
+    settings,
     thoughts,
     transcript,
     turns,
@@ -63,6 +64,7 @@ class ChatBot:
             )
             assistants_page.show_entry()
             history.show()
+            settings.show_entry(self.name)
         self._thread = _read(_thread_in_use())
         choice.look(self._thread)
         with st.container(key="top", horizontal=True, vertical_alignment="center"):

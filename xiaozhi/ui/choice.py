@@ -7,7 +7,6 @@ that a reload, another tab and another client see it. Draws nothing.
 """
 
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 import streamlit as st
 from openai import APIError
@@ -15,9 +14,7 @@ from openai.types.beta import Assistant, Thread
 
 from xiaozhi.ui import assistants, shelves
 from xiaozhi.ui.client import models
-
-ASSISTANT_COOKIE = "zero_assistant"
-MODEL_COOKIE = "zero_model"
+from xiaozhi.ui.preferences import preferred
 
 
 @dataclass(frozen=True)
@@ -92,6 +89,13 @@ def begin_with(id: str) -> None:
     _keep(None, Choice(None if id == assistants.id_of_own() else id))
 
 
+def begin_by_default() -> None:
+    """The defaults are others now: a new conversation takes them, one that was begun does not."""
+    kept = _kept()
+    if kept is not None and kept[0] is None:
+        del st.session_state.choice
+
+
 def default_assistant() -> str:
     """The id of the one that a new conversation of this person begins with."""
     return _preferred_assistant() or assistants.id_of_own()
@@ -99,13 +103,13 @@ def default_assistant() -> str:
 
 def default_model() -> str | None:
     """The model that a new conversation of this person begins with; None: its assistant's own."""
-    wanted = _cookie(MODEL_COOKIE)
+    wanted = preferred("model")
     return wanted if any(model.id == wanted for model in models()) else None
 
 
 def _preferred_assistant() -> str | None:
     """None where it is the server's default, or nobody who is there."""
-    wanted = _cookie(ASSISTANT_COOKIE)
+    wanted = preferred("assistant")
     if not wanted or wanted == assistants.id_of_own():
         return None
     try:
@@ -113,10 +117,6 @@ def _preferred_assistant() -> str | None:
         return next((each.id for each in assistants.listed() if each.id == wanted), None)
     except APIError:
         return None
-
-
-def _cookie(name: str) -> str:
-    return unquote(st.context.cookies.get(name, ""))
 
 
 def _checked(choice: Choice) -> Choice:

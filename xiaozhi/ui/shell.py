@@ -1,13 +1,17 @@
 """The HTML around the page, which Streamlit keeps to itself: title, language, style, scrolling."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STATIC = Path(__file__).parent / "static"
 TITLE = "小智·Zero"
+# The page's own colours (.streamlit/config.toml), for the browser's frame around it
+COLOURS = {"light": "#FFFFFF", "dark": "#1A1A1E"}
 
 
 class Shell:
@@ -16,18 +20,22 @@ class Shell:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._head = (
+            # Not deferred, so that it runs before Streamlit's code does
+            f'<script src="{_address("theme.js")}"></script>'
             f'<link rel="stylesheet" href="{_address("zero.css")}">'
             f'<script src="{_address("scroll.js")}" defer></script>'
             f'<script src="{_address("sidebar.js")}" defer></script>'
             '<link rel="manifest" href="./app/static/manifest.json">'
-            '<meta name="theme-color" content="#3B5BDB">'
-        ).encode()
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET" or not _is_page(scope):
             await self._app(scope, receive, send)
             return
-        language = _language(Headers(scope=scope).get("accept-language", ""))
+        asked = Headers(scope=scope)
+        cookies = cookie_parser(asked.get("cookie", ""))
+        language = _language(cookies, asked.get("accept-language", ""))
+        head = self._head + _colours(cookies)
         # What is rewritten must come plain, and whole.
         dropped = (b"accept-encoding", b"if-none-match", b"if-modified-since")
         headers = [pair for pair in scope["headers"] if pair[0] not in dropped]
@@ -44,19 +52,20 @@ class Shell:
                 return
             told = MutableHeaders(scope=start)
             if told.get("content-type", "").startswith("text/html"):
-                body = self._rewritten(body, language)
+                body = _rewritten(body, language, head)
                 del told["etag"]
                 told["content-length"] = str(len(body))
-                told["vary"] = "accept-language"
+                told["vary"] = "accept-language, cookie"
             await send(start)
             await send({"type": "http.response.body", "body": body})
 
         await self._app({**scope, "headers": headers}, receive, rewritten)
 
-    def _rewritten(self, html: bytes, language: str) -> bytes:
-        html = html.replace(b'<html lang="en">', f'<html lang="{language}">'.encode(), 1)
-        html = html.replace(b"<title>Streamlit</title>", f"<title>{TITLE}</title>".encode(), 1)
-        return html.replace(b"</head>", self._head + b"</head>", 1)
+
+def _rewritten(html: bytes, language: str, head: str) -> bytes:
+    html = html.replace(b'<html lang="en">', f'<html lang="{language}">'.encode(), 1)
+    html = html.replace(b"<title>Streamlit</title>", f"<title>{TITLE}</title>".encode(), 1)
+    return html.replace(b"</head>", head.encode() + b"</head>", 1)
 
 
 def _address(name: str) -> str:
@@ -71,5 +80,18 @@ def _is_page(scope: Scope) -> bool:
     return "." not in path.rsplit("/", 1)[-1] and "/_stcore/" not in path
 
 
-def _language(accepted: str) -> str:
-    return "zh-CN" if accepted.lower().startswith("zh") else "en"
+def _language(cookies: Mapping[str, str], accepted: str) -> str:
+    """The one that was chosen, before the browser's: as `texts.language` has it."""
+    chosen = cookies.get("zero_language")
+    is_chinese = chosen == "zh" if chosen in ("zh", "en") else accepted.lower().startswith("zh")
+    return "zh-CN" if is_chinese else "en"
+
+
+def _colours(cookies: Mapping[str, str]) -> str:
+    chosen = COLOURS.get(cookies.get("zero_theme", ""))
+    if chosen:
+        return f'<meta name="theme-color" content="{chosen}">'
+    return "".join(
+        f'<meta name="theme-color" media="(prefers-color-scheme: {scheme})" content="{colour}">'
+        for scheme, colour in COLOURS.items()
+    )

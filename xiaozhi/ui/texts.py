@@ -9,11 +9,16 @@ from pathlib import Path
 
 import streamlit as st
 
+from xiaozhi.ui.preferences import preferred
+
 CATALOGUES = Path(__file__).parents[1] / "locale"
 
 
 def language() -> str:
-    """The browser's: "zh" or "en"."""
+    """The one that was chosen, or else the browser's: "zh" or "en"."""
+    chosen = preferred("language")
+    if chosen in ("zh", "en"):
+        return chosen
     return "zh" if (st.context.locale or "").lower().startswith("zh") else "en"
 
 

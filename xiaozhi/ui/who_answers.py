@@ -101,6 +101,16 @@ def model_called(id: str, offered: Sequence[Model]) -> str:
     return _("The server's default ({model})", model=readable(offered[0].id))
 
 
+def what(model: Model) -> str:
+    """What it means for what people say, in a sentence or two."""
+    if model.owned_by == "xiaozhi":
+        return _(
+            "A model on the server itself: what you say does not leave it. It is small and quick, "
+            "and it makes mistakes."
+        )
+    return _("A model behind the address that the server was given: what you say is sent there.")
+
+
 def _show_assistants(answering: Assistant, others: Sequence[Assistant]) -> None:
     by_id = {answering.id: answering} | {assistant.id: assistant for assistant in others}
     # The server's default comes first, the others by their names.
@@ -152,7 +162,7 @@ def _show_models(answering: Assistant, offered: Sequence[Model]) -> None:
 def _show_what(name: str, model: str, offered: Sequence[Model]) -> None:
     known = next((each for each in offered if each.id == model), None)
     if known:
-        st.caption(f"{_what(known)}  \n`{model.replace('`', '')}`")
+        st.caption(f"{what(known)}  \n`{model.replace('`', '')}`")
     st.caption(
         _(
             "{name} is a server of your own with OpenAI's Assistants API. Your conversations "
@@ -184,15 +194,6 @@ def _tell(choosing: Callable[[], None]) -> None:
 def _own_model(assistant: Assistant, offered: Sequence[Model]) -> str:
     is_default = assistant.model == DEFAULT_MODEL
     return offered[0].id if is_default and offered else assistant.model
-
-
-def _what(model: Model) -> str:
-    if model.owned_by == "xiaozhi":
-        return _(
-            "A model on the server itself: what you say does not leave it. It is small and quick, "
-            "and it makes mistakes."
-        )
-    return _("A model behind the address that the server was given: what you say is sent there.")
 
 
 def _told_apart(ids: Sequence[str], id: str) -> str:

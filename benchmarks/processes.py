@@ -29,17 +29,23 @@ PLAIN = (
 
 @contextmanager
 def process(
-    *arguments: str, code: Path | None = None, **environment: str
+    *arguments: str,
+    code: Path | None = None,
+    python: Path | str = sys.executable,
+    **environment: str,
 ) -> Generator[subprocess.Popen[bytes]]:
     """`python -m` with `arguments`, ended at the end. `code`: another checkout than this one.
 
-    What it logs is told at the end, if it is more than news.
+    `python`: that of another environment. What it logs is told at the end, if it is more than
+    news.
     """
     with tempfile.TemporaryFile("w+") as logged:
         started = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            [python, "-m", *arguments],
             env={**os.environ, **environment},
             cwd=code,
+            # Greetings
+            stdout=subprocess.DEVNULL,
             stderr=logged,
         )
         try:

@@ -77,7 +77,9 @@ def test_no_file_names_a_package_registry():
 
 def test_the_locks_hold_hashes_and_no_addresses():
     names = ["requirements.txt", "requirements-test.txt"]
-    for path in [ROOT / name for name in names] + sorted(CLIENTS.glob("*/requirements.txt")):
+    clients = sorted(CLIENTS.glob("*/requirements.txt"))
+    peers = sorted(ROOT.glob("benchmarks/*/requirements.txt"))
+    for path in [ROOT / name for name in names] + clients + peers:
         lock = path.read_text()
         assert "://" not in lock
         for entry in re.split(r"\n(?=[a-z0-9])", lock)[1:]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import streamlit as st
 from openai import BadRequestError
 from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
@@ -10,6 +11,7 @@ from openai.types.beta.threads import Message, Run
 from xiaozhi.ui import choice, shelves, titles, waiting
 from xiaozhi.ui.choice import assistant_id
 from xiaozhi.ui.client import client, or_default
+from xiaozhi.ui.counted import Counted, counted
 from xiaozhi.ui.follow import ENDED, Followed, followed, let_go
 from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
@@ -70,11 +72,13 @@ def loaded(thread: Thread, window: int) -> Conversation:
     while page.has_more and len(messages) < window:
         page = page.get_next_page()
         messages = messages + page.data
+    has_earlier = bool(page.has_more) or len(messages) > window
+    messages = messages[:window]
     return Conversation(
         thread_id,
         messages[::-1],
-        has_earlier=bool(page.has_more),
-        count=_count(thread_id) if page.has_more else len(messages),
+        has_earlier=has_earlier,
+        count=_count(thread_id, messages[::-1], has_earlier=has_earlier),
         last_run=runs[0] if runs else None,
         runs={run.id: run for run in runs},
         waiting=waiting.still(thread, messages),
@@ -174,8 +178,20 @@ def settled(run: Run, outputs: Mapping[str, str]) -> None:
     let_go(run)
 
 
-def _count(thread_id: str) -> int:
-    """How many messages a long conversation has; past the limit it does not matter."""
+def _count(thread_id: str, newest: list[Message], *, has_earlier: bool) -> int:
+    """How many messages the thread has; past the limit it does not matter."""
+    ids = [message.id for message in newest]
+    known: Counted | None = st.session_state.get("counted")
+    if has_earlier:
+        found = counted(known, thread_id, ids, lambda: _read_count(thread_id))
+    else:
+        found = Counted(thread_id, 0, ids)
+    # Past the limit it is not known how many there are: what is taken away would count wrongly.
+    st.session_state.counted = found if found.count < MOST_MESSAGES else None
+    return found.count
+
+
+def _read_count(thread_id: str) -> int:
     page = client().beta.threads.messages.list(thread_id, limit=PAGE)
     count = len(page.data)
     while page.has_more and count < MOST_MESSAGES:

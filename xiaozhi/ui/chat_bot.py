@@ -49,6 +49,7 @@ class ChatBot:
         self.name = name
         self.title = title or _("My private assistant")
         self._thread: Thread | None = None
+        self._begun: Conversation | None = None
 
     def bot_title(self) -> None:
         """The page's head: a way to begin anew, who answers, and what the page is called."""
@@ -65,7 +66,7 @@ class ChatBot:
             assistants_page.show_entry()
             history.show()
             settings.show_entry(self.name)
-        self._thread = _read(_thread_in_use())
+        self._thread, self._begun = _read(_thread_in_use())
         choice.look(self._thread)
         with st.container(key="top", horizontal=True, vertical_alignment="center"):
             if not assistants_address.is_here():
@@ -90,7 +91,8 @@ class ChatBot:
         _leave_free()
         try:
             thread = self._thread or talk.thread(thread_id)
-            conversation = talk.loaded(thread, st.session_state.get("window", WINDOW))
+            window = st.session_state.get("window", WINDOW)
+            conversation = self._begun or talk.loaded(thread, window)
         except NotFoundError:
             st.info(_("This conversation is not there (any more)."), icon=":material/search_off:")
             st.button(_("New chat"), key="anew", on_click=turns.begin_anew)
@@ -188,12 +190,15 @@ def _leave_free() -> None:
     st.empty()
 
 
-def _read(thread_id: str | None) -> Thread | None:
+def _read(thread_id: str | None) -> tuple[Thread | None, Conversation | None]:
+    """The thread, and what there is to see of it where that is known already."""
+    if begun := turns.just_begun(thread_id):
+        return begun
     try:
-        return talk.thread(thread_id) if thread_id else None
+        return talk.thread(thread_id) if thread_id else None, None
     except APIError:
         # Read again where the conversation stands, which says why it cannot be.
-        return None
+        return None, None
 
 
 def _widen() -> None:

@@ -37,6 +37,7 @@ class Conversation:
     """`messages`: the newest ones, oldest first. `count`: all of them; exact up to the limit.
 
     `runs`: those of the newest answers, by id. `waiting`: asked while another one was answered.
+    `question`: what `last_run` answers, where it does not stand among the messages yet.
     """
 
     thread_id: str
@@ -46,6 +47,7 @@ class Conversation:
     last_run: Run | None = None
     runs: dict[str, Run] = field(default_factory=dict[str, Run])
     waiting: list[Message] = field(default_factory=list[Message])
+    question: Question | None = None
 
     @property
     def is_full(self) -> bool:
@@ -98,23 +100,28 @@ def unfinished(conversation: Conversation, model: str | None) -> list[Turn]:
         return []
     others = [message for message in conversation.messages if message.run_id != run.id]
     conversation.messages = others
-    return [Turn(None, followed(client(), run))]
+    return [Turn(conversation.question, followed(client(), run))]
 
 
-def begun(question: Question, model: str | None) -> str:
-    """The id of a new thread in which `question` is being answered. Raises openai.APIError."""
+def begun(question: Question, model: str | None) -> tuple[Thread, Conversation]:
+    """A new thread in which `question` is being answered, and what there is to see of it.
+
+    As they are at this moment: nothing is read again. Raises openai.APIError.
+    """
     called = question.words or _("A picture")
+    marks = {**shelves.marks(called), **choice.current().marks}
     run = client().beta.threads.create_and_run(
         assistant_id=assistant_id(),
         model=or_default(model),
         thread={
             "messages": [{"role": "user", "content": question.parts()}],
-            "metadata": {**shelves.marks(called), **choice.current().marks},
+            "metadata": marks,
         },
     )
     shelves.changed()
     titles.make(called, followed(client(), run), model)
-    return run.thread_id
+    thread = Thread(id=run.thread_id, created_at=run.created_at, metadata=marks, object="thread")
+    return thread, Conversation(thread.id, count=2, last_run=run, question=question)
 
 
 def asked(conversation: Conversation, question: Question, model: str | None) -> Turn | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 from openai import APIError, NotFoundError
+from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 
 from xiaozhi.ui import composer, history, transcript, waiting, who_answers
@@ -19,11 +20,20 @@ from xiaozhi.ui.texts import _
 
 
 def begin(question: Question) -> None:
-    """A new conversation."""
+    """A new conversation; the next look at the page takes it from `just_begun`."""
     try:
-        st.query_params["c"] = talk.begun(question, who_answers.chosen())
+        thread, conversation = talk.begun(question, who_answers.chosen())
     except APIError as error:
         _keep(question, explained(error))
+    else:
+        st.query_params["c"] = thread.id
+        st.session_state.just_begun = thread, conversation
+
+
+def just_begun(thread_id: str | None) -> tuple[Thread, Conversation] | None:
+    """What `begin` has made since the last look, if that is what is looked at; once."""
+    begun: tuple[Thread, Conversation] | None = st.session_state.pop("just_begun", None)
+    return begun if begun and begun[0].id == thread_id else None
 
 
 def begin_anew() -> None:

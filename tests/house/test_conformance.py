@@ -1,7 +1,9 @@
-"""docs/conformance.md names tests that exist, and counts its own rows rightly."""
+"""docs/conformance.md and features.md name tests that exist; the first counts its rows rightly."""
 
 import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/conformance.md").read_text("utf-8")
@@ -16,8 +18,9 @@ def table(text: str) -> list[list[str]]:
     return [cells(line) for line in text.splitlines() if line.startswith("| ")][1:]
 
 
-def test_every_test_that_it_names_exists():
-    named = set(re.findall(r"`(test_\w+)`", PAGE))
+@pytest.mark.parametrize("page", ["conformance.md", "features.md"])
+def test_every_test_that_it_names_exists(page: str):
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text("utf-8")))
     # Not those of the foreign clients' environments, which lie deeper
     files = [*(ROOT / "tests").glob("test_*.py"), *(ROOT / "tests").glob("*/test_*.py")]
     there = {name for path in files for name in re.findall(r"def (test_\w+)", path.read_text())}

@@ -9,6 +9,7 @@ from pathlib import Path
 from babel.messages.pofile import read_po
 
 from xiaozhi.chat_models.chat_model import SENTENCES
+from xiaozhi.ui import streamlit_words
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "xiaozhi/locale/zh_CN/LC_MESSAGES/xiaozhi.po"
@@ -18,7 +19,7 @@ SPEAKERS = {"_": 1, "say": 1, "CannotStart": 2}
 
 def spoken() -> set[str]:
     """The sentences in the code."""
-    found: set[str] = set(SENTENCES)
+    found: set[str] = {*SENTENCES, *streamlit_words.WORDS}
     for path in (ROOT / "xiaozhi").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

@@ -8,6 +8,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from xiaozhi.ui import streamlit_words
+
 STATIC = Path(__file__).parent / "static"
 TITLE = "小智·Zero"
 # The page's own colours (.streamlit/config.toml), for the browser's frame around it
@@ -25,6 +27,8 @@ class Shell:
             f'<link rel="stylesheet" href="{_address("zero.css")}">'
             f'<script src="{_address("scroll.js")}" defer></script>'
             f'<script src="{_address("sidebar.js")}" defer></script>'
+            f'<script src="{_address("shortcuts.js")}" defer></script>'
+            f'<script src="{_address("streamlit_words.js")}" defer></script>'
             '<link rel="manifest" href="./app/static/manifest.json">'
         )
 
@@ -35,7 +39,7 @@ class Shell:
         asked = Headers(scope=scope)
         cookies = cookie_parser(asked.get("cookie", ""))
         language = _language(cookies, asked.get("accept-language", ""))
-        head = self._head + _colours(cookies)
+        head = self._head + _colours(cookies) + streamlit_words.script(language)
         # What is rewritten must come plain, and whole.
         dropped = (b"accept-encoding", b"if-none-match", b"if-modified-since")
         headers = [pair for pair in scope["headers"] if pair[0] not in dropped]

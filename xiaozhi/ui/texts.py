@@ -24,10 +24,11 @@ def language() -> str:
 
 def _(sentence: str, **values: object) -> str:
     """`sentence` in the page's language; its {names} are taken from `values`."""
-    return _catalogue(language()).gettext(sentence).format(**values)
+    return catalogue(language()).gettext(sentence).format(**values)
 
 
 @cache
-def _catalogue(name: str) -> gettext.NullTranslations:
+def catalogue(name: str) -> gettext.NullTranslations:
+    """`name`: "zh" or "en"."""
     languages = ["zh_CN"] if name == "zh" else []
     return gettext.translation("xiaozhi", CATALOGUES, languages, fallback=True)

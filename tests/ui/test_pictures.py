@@ -139,7 +139,8 @@ def test_a_picture_alone_is_a_question(look: Looking, client: OpenAI, model: Scr
     assert colour(only) == (255, 0, 0)
     expect(seen.questions).to_have_text([""])
     expect(shown(seen)).to_have_attribute("alt", "一张图片")
-    expect(seen.page.locator('[class*="st-key-rowopen_"]').first).to_have_text(re.compile("图片"))
+    row = seen.page.locator('[class*="st-key-row_"][class*="_on"]')
+    expect(row).to_have_text(re.compile("图片"))
 
 
 def test_a_large_one_is_made_smaller(look: Looking, model: Scripted):

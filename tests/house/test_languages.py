@@ -9,7 +9,7 @@ from pathlib import Path
 from babel.messages.pofile import read_po
 
 from xiaozhi.chat_models.chat_model import SENTENCES
-from xiaozhi.ui import streamlit_words
+from xiaozhi.ui import script_words
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "xiaozhi/locale/zh_CN/LC_MESSAGES/xiaozhi.po"
@@ -19,7 +19,7 @@ SPEAKERS = {"_": 1, "say": 1, "CannotStart": 2}
 
 def spoken() -> set[str]:
     """The sentences in the code."""
-    found: set[str] = {*SENTENCES, *streamlit_words.WORDS}
+    found: set[str] = {*SENTENCES, *script_words.STREAMLIT, *script_words.OURS}
     for path in (ROOT / "xiaozhi").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

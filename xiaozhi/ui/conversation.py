@@ -161,8 +161,13 @@ def asked_again(conversation: Conversation, failed: Run, model: str | None) -> N
     for message in conversation.messages:
         if message.run_id == failed.id:
             threads.messages.delete(message.id, thread_id=conversation.thread_id)
-    threads.runs.create(
-        thread_id=conversation.thread_id, assistant_id=assistant_id(), model=or_default(model)
+    answer(conversation.thread_id, model)
+
+
+def answer(thread_id: str, model: str | None) -> None:
+    """What stands last in the thread is being answered. Raises openai.APIError."""
+    client().beta.threads.runs.create(
+        thread_id, assistant_id=assistant_id(), model=or_default(model)
     )
 
 

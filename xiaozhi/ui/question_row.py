@@ -11,10 +11,10 @@ import streamlit as st
 from openai import APIError, NotFoundError
 from openai.types.beta.threads import Message
 
-from xiaozhi.ui import branches, composer, rows, who_answers
+from xiaozhi.ui import branches, composer, conversation, rows, who_answers
 from xiaozhi.ui.branches import Answering
-from xiaozhi.ui.choice import assistant_id, forget_assistant
-from xiaozhi.ui.client import client, explained, or_default
+from xiaozhi.ui.choice import forget_assistant
+from xiaozhi.ui.client import explained
 from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
 from xiaozhi.ui.transcript import text_of
@@ -70,9 +70,8 @@ def _turn(question: Message, key: str) -> None:
 
 def _answer(thread_id: str) -> None:
     """What stands there now; where that fails it is a question without an answer (endings.py)."""
-    model = or_default(who_answers.chosen())
     try:
-        client().beta.threads.runs.create(thread_id, assistant_id=assistant_id(), model=model)
+        conversation.answer(thread_id, who_answers.chosen())
     except APIError as error:
         forget_assistant()
         st.session_state.problem = explained(error)

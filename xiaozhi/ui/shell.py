@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from xiaozhi.ui import streamlit_words
+from xiaozhi.ui import script_words
 
 STATIC = Path(__file__).parent / "static"
 TITLE = "小智·Zero"
@@ -39,7 +39,7 @@ class Shell:
         asked = Headers(scope=scope)
         cookies = cookie_parser(asked.get("cookie", ""))
         language = _language(cookies, asked.get("accept-language", ""))
-        head = self._head + _colours(cookies) + streamlit_words.script(language)
+        head = self._head + _colours(cookies) + script_words.script(language)
         # What is rewritten must come plain, and whole.
         dropped = (b"accept-encoding", b"if-none-match", b"if-modified-since")
         headers = [pair for pair in scope["headers"] if pair[0] not in dropped]

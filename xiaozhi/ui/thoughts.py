@@ -108,5 +108,6 @@ def _component() -> Any:
         "thought_line",
         html="<button type='button'></button>",
         css=(STATIC / "thought_line.css").read_text(),
-        js=(STATIC / "thought_line.js").read_text(),
+        # The signs are those of the rows.
+        js="".join((STATIC / name).read_text() for name in ("row.js", "thought_line.js")),
     )

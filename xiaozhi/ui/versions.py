@@ -11,10 +11,9 @@ Each step leaves everything either in the conversation or in the copies.
 
 from dataclasses import dataclass, field
 
-from openai import omit
 from openai.types.beta.threads import Message, Run
 
-from xiaozhi.ui.choice import assistant_id
+from xiaozhi.ui import conversation
 from xiaozhi.ui.client import client
 from xiaozhi.ui.shelves import KEPT_FOR
 from xiaozhi.ui.transcript import text_of
@@ -71,11 +70,7 @@ def ask_again(answer: Answer, model: str | None) -> None:
         count = answer.versions + 1
         note(answer.question, version=str(count), versions_of=str(count))
     _take_away(answer)
-    client().beta.threads.runs.create(
-        thread_id=answer.question.thread_id,
-        assistant_id=assistant_id(),
-        model=model or omit,
-    )
+    conversation.answer(answer.question.thread_id, model)
 
 
 def bring_back(answer: Answer, version: int) -> bool:

@@ -3,7 +3,9 @@
 "use strict";
 (() => {
   const NEAR = 80; // px from the end that still count as being there
-  const WORDS = document.documentElement.lang.startsWith("zh") ? "回到最新" : "Jump to the end";
+  const CARRIED = document.getElementById("our-words"); // script_words.py; none in English
+  const SAID = CARRIED ? JSON.parse(CARRIED.textContent) : {};
+  const WORDS = SAID["Jump to the end"] ?? "Jump to the end";
 
   let main = null; // what scrolls
   let talk = null; // the conversation in it, if there is one

@@ -1,17 +1,21 @@
 // Keys for what is done often, and a list of them. None counts while an input method is composing.
 "use strict";
 (() => {
-  const CHINESE = document.documentElement.lang.startsWith("zh");
-  const META = navigator.platform.startsWith("Mac") ? "⌘" : "Ctrl";
-  const TITLE = CHINESE ? "键盘快捷键" : "Keyboard shortcuts";
-  const CLOSE = CHINESE ? "关闭" : "Close";
+  const CARRIED = document.getElementById("our-words"); // script_words.py; none in English
+  const SAID = CARRIED ? JSON.parse(CARRIED.textContent) : {};
+  const say = (words) => SAID[words] ?? words;
+  const IS_MAC = navigator.platform.startsWith("Mac");
+  const META = IS_MAC ? "⌘" : "Ctrl";
+  const TITLE = say("Keyboard shortcuts");
   const WORDS = [
-    [`${META} + Shift + O`, CHINESE ? "新对话" : "New chat"],
-    [`${META} + K`, CHINESE ? "搜索对话" : "Search conversations"],
-    ["/", CHINESE ? "回到输入框" : "Go to the message field"],
-    ["Esc", CHINESE ? "停止回答" : "Stop the answer"],
-    ["?", CHINESE ? "显示这个列表" : "Show this list"],
+    [`${META} + Shift + O`, say("New chat")],
+    [`${META} + K`, say("Search conversations")],
+    ["/", say("Go to the message field")],
+    ["Esc", say("Stop the answer")],
+    ["?", say("Show this list")],
   ];
+
+  const OPEN = '[role="dialog"], [role="menu"], [role="listbox"], [data-testid="stPopoverBody"]';
 
   let help = null;
 
@@ -52,7 +56,7 @@
   function made() {
     const dialog = element("dialog", { id: "shortcuts" });
     dialog.setAttribute("aria-label", TITLE);
-    const close = element("button", { type: "button", textContent: CLOSE });
+    const close = element("button", { type: "button", textContent: say("Close") });
     close.addEventListener("click", () => dialog.close());
     const list = element("dl", {});
     for (const [keys, words] of WORDS) {
@@ -78,14 +82,15 @@
   function done(event) {
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
     const { key, target } = event;
-    if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
+    // On a Mac, Ctrl+K deletes to the end of the line.
+    if ((IS_MAC ? event.metaKey : event.ctrlKey) && !event.shiftKey && !event.altKey) {
       return key.toLowerCase() === "k" && search();
     }
     if (!plain || help?.open) return false;
     if (key === "Escape") {
       // Whatever is open closes with it, and is not the answer.
       const isFree = target === document.body || target.closest('[data-testid="stChatInput"]');
-      return isFree && !find('[role="dialog"], [role="menu"], [role="listbox"]') && stop();
+      return isFree && !find(OPEN) && stop();
     }
     if (isTyping(target)) return false;
     if (key === "/") return compose();

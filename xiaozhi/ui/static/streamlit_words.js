@@ -1,4 +1,4 @@
-// Puts the catalogue's words (streamlit_words.py) in the place of Streamlit's own English ones: in
+// Puts the catalogue's words (script_words.py) in the place of Streamlit's own English ones: in
 // names, hints and tooltips, never in what somebody said.
 "use strict";
 (() => {

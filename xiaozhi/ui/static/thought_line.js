@@ -1,17 +1,5 @@
 // The line above an answer that says for how long the model has thought; it opens and closes what
 // that was. Its seconds go on by themselves.
-const CHEVRON = "M9 5l7 7-7 7";
-
-function chevron() {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", CHEVRON);
-  svg.append(path);
-  return svg;
-}
-
 function time(data, seconds) {
   const whole = Math.max(1, Math.round(seconds));
   if (whole < 60) return data.say_seconds.replace("{seconds}", whole);
@@ -29,7 +17,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     words.textContent = data.say.replace("{time}", time(data, seconds));
   };
   say();
-  line.replaceChildren(words, chevron());
+  line.replaceChildren(words, icon("on"));
   line.classList.toggle("goes_on", data.goes_on);
   line.setAttribute("aria-expanded", String(data.is_open));
   line.onclick = () => {

@@ -1,6 +1,7 @@
-"""Streamlit's own few texts that the page shows, which Streamlit has in English only.
+"""What scripts in the browser say: the catalogue's words for it.
 
-A script in the browser (static/streamlit_words.js) puts the words of the catalogue in their place.
+Of Streamlit, which has its own few texts in English only (static/streamlit_words.js puts these in
+their place), and of our own (scroll.js, shortcuts.js).
 """
 
 import json
@@ -8,7 +9,7 @@ import json
 from xiaozhi.ui.texts import catalogue
 
 # As Streamlit 1.67 says them; {rest} is whatever stands there, and stays.
-WORDS = (
+STREAMLIT = (
     "Skip to main content",
     "Sidebar",
     "Collapse sidebar",
@@ -33,6 +34,16 @@ WORDS = (
     "Dismiss",
     "Shortcut {rest}",
 )
+OURS = (
+    "Jump to the end",
+    "Keyboard shortcuts",
+    "Close",
+    "New chat",
+    "Search conversations",
+    "Go to the message field",
+    "Stop the answer",
+    "Show this list",
+)
 
 
 def script(language: str) -> str:
@@ -40,7 +51,12 @@ def script(language: str) -> str:
     if not language.startswith("zh"):
         return ""
     say = catalogue("zh").gettext
-    words = json.dumps({sentence: say(sentence) for sentence in WORDS}, ensure_ascii=False)
+    told = [{words: say(words) for words in those} for those in (STREAMLIT, OURS)]
     # Nothing in it can end the element.
-    words = words.replace("<", "\\u003c")
-    return f'<script type="application/json" id="streamlit-words">{words}</script>'
+    streamlit, ours = (
+        json.dumps(each, ensure_ascii=False).replace("<", "\\u003c") for each in told
+    )
+    return (
+        f'<script type="application/json" id="streamlit-words">{streamlit}</script>'
+        f'<script type="application/json" id="our-words">{ours}</script>'
+    )

@@ -26,6 +26,7 @@ from xiaozhi.ui import (
     live,
     question_row,
     settings,
+    temporary,
     thoughts,
     transcript,
     turns,
@@ -60,7 +61,8 @@ class ChatBot:
                 icon=":material/edit_square:",
                 key="new",
                 width="stretch",
-                on_click=turns.begin_anew,
+                on_click=history.go,
+                args=(None,),
                 shortcut="Mod+Shift+O",
             )
             assistants_page.show_entry()
@@ -68,13 +70,23 @@ class ChatBot:
             settings.show_entry(self.name)
         self._thread, self._begun = _read(_thread_in_use())
         choice.look(self._thread)
+        # One that cannot be read at the moment is not left, and neither is one whose assistant
+        # is being edited.
+        is_known = self._thread is not None or _thread_in_use() is None
+        if is_known and not assistants_address.is_here():
+            temporary.look(self._thread)
         with st.container(key="top", horizontal=True, vertical_alignment="center"):
             if not assistants_address.is_here():
                 who_answers.show(self.name)
+                if is_known:
+                    temporary.show(self._thread)
         if _thread_in_use() is None and not assistants_address.is_here():
             with st.container(key="title", horizontal_alignment="center", gap="small"):
-                st.title(self.name, text_alignment="center", anchor=False)
-                st.markdown(f":gray[{self.title}]", text_alignment="center")
+                name, title = self.name, self.title
+                if temporary.is_wanted():
+                    name, title = _("Temporary chat"), temporary.explained_here()
+                st.title(name, text_alignment="center", anchor=False)
+                st.markdown(f":gray[{title}]", text_alignment="center")
         else:
             _leave_free()
 
@@ -95,7 +107,7 @@ class ChatBot:
             conversation = self._begun or talk.loaded(thread, window)
         except NotFoundError:
             st.info(_("This conversation is not there (any more)."), icon=":material/search_off:")
-            st.button(_("New chat"), key="anew", on_click=turns.begin_anew)
+            st.button(_("New chat"), key="anew", on_click=history.go, args=(None,))
         except APIError as error:
             st.error(explained(error), icon=":material/cloud_off:")
             st.button(_("Try again"), key="reload")

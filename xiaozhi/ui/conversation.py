@@ -8,7 +8,7 @@ from openai import BadRequestError
 from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 
-from xiaozhi.ui import choice, shelves, titles, waiting
+from xiaozhi.ui import choice, shelves, temporary, titles, waiting
 from xiaozhi.ui.choice import assistant_id
 from xiaozhi.ui.client import client, or_default
 from xiaozhi.ui.counted import Counted, counted
@@ -109,7 +109,9 @@ def begun(question: Question, model: str | None) -> tuple[Thread, Conversation]:
     As they are at this moment: nothing is read again. Raises openai.APIError.
     """
     called = question.words or _("A picture")
-    marks = {**shelves.marks(called), **choice.current().marks}
+    is_temporary = temporary.is_wanted()
+    marks = temporary.marks() if is_temporary else shelves.marks(called)
+    marks |= choice.current().marks
     run = client().beta.threads.create_and_run(
         assistant_id=assistant_id(),
         model=or_default(model),
@@ -118,8 +120,9 @@ def begun(question: Question, model: str | None) -> tuple[Thread, Conversation]:
             "metadata": marks,
         },
     )
-    shelves.changed()
-    titles.make(called, followed(client(), run), model)
+    if not is_temporary:
+        shelves.changed()
+        titles.make(called, followed(client(), run), model)
     thread = Thread(id=run.thread_id, created_at=run.created_at, metadata=marks, object="thread")
     return thread, Conversation(thread.id, count=2, last_run=run, question=question)
 

@@ -134,7 +134,7 @@ def _show_row(thread: Listed) -> None:
             type="tertiary",
             width="stretch",
             wrap=False,
-            on_click=_go,
+            on_click=go,
             args=(thread.id,),
         )
         st.menu_button(
@@ -213,8 +213,12 @@ def _show_deleted(view: View) -> None:
 # --- what a person does
 
 
-def _go(thread_id: str | None) -> None:
-    """Opens a conversation, or the empty page: all of it is drawn anew."""
+def go(thread_id: str | None) -> None:
+    """Opens a conversation, or the empty page: all of it is drawn anew.
+
+    Also where the browser has told the click together with words typed into the search, which
+    draw the list alone.
+    """
     open_conversation(thread_id)
     st.rerun()
 
@@ -277,7 +281,7 @@ def _delete(view: View, thread: Listed) -> None:
         return
     view.deleted = Deleted(thread, was_open, time.monotonic() + UNDO_FOR)
     if was_open:
-        _go(None)
+        go(None)
 
 
 def _undo() -> None:
@@ -286,7 +290,7 @@ def _undo() -> None:
     if gone is not None:
         _put(gone.thread, cast("Shelf", gone.thread.shelf or "recent"))
         if gone.was_open and view.problem is None:
-            _go(gone.thread.id)
+            go(gone.thread.id)
     st.rerun(KEY)
 
 

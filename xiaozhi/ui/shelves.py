@@ -4,12 +4,13 @@
       ▲            ▲             ▲
       └──► archived ◄──► …       └── from any, and back
 
+temporary: in no list (temporary.py).
 All of it is in the threads' metadata (docs/extensions.md), so that another client sees the same.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,8 +22,9 @@ from openai.types.shared_params import Metadata
 
 from xiaozhi.ui.client import client
 
-Shelf = Literal["recent", "pinned", "archived", "deleted"]
+Shelf = Literal["recent", "pinned", "archived", "temporary", "deleted"]
 
+UNSEEN = ("deleted", "temporary")  # the shelves that no list and no search shows
 # The key in the metadata of a thread that only holds earlier versions; its value: whose
 KEPT_FOR = "kept_for"
 APP = "xiaozhi"  # the metadata `app` of what this page has begun
@@ -110,7 +112,7 @@ def put(thread_id: str, shelf: Shelf) -> None:
 def delete(thread_id: str) -> None:
     """Soon: until then `put` takes it back. Raises openai.APIError."""
     put(thread_id, "deleted")
-    _later(LINGERS, lambda: _throw_away([thread_id]))
+    later(LINGERS, lambda: throw_away([thread_id]))
 
 
 def retitle(thread_id: str, provisional: str, title: str) -> None:
@@ -149,13 +151,12 @@ def change(thread_id: str, changed: Callable[[Metadata], Metadata]) -> None:
 def _read(words: str, archived: bool, count: int) -> Listing:
     _sweep()
     if words:
-        # Which shelf does not matter to who searches, as long as it is not the last one.
+        # Which shelf does not matter to who searches, as long as it can be looked at.
         found, has_more = _listed(count, {"app": APP}, words)
-        return Listing([], [thread for thread in found if thread.shelf != "deleted"], has_more)
+        return Listing([], [thread for thread in found if thread.shelf not in UNSEEN], has_more)
     if archived:
         return Listing([], *_listed(count, {"app": APP, "shelf": "archived"}))
-    pinned, _ = _listed(MOST, {"app": APP, "shelf": "pinned"})
-    return Listing(pinned, *_listed(count, {"app": APP, "shelf": "recent"}))
+    return Listing(lying_on("pinned"), *_listed(count, {"app": APP, "shelf": "recent"}))
 
 
 def _listed(count: int, metadata: dict[str, str], words: str = "") -> tuple[list[Listed], bool]:
@@ -175,20 +176,28 @@ def _listed(count: int, metadata: dict[str, str], words: str = "") -> tuple[list
     return found, bool(page.has_more)
 
 
-def _later(seconds: float, doing: Callable[[], None]) -> None:
+def lying_on(shelf: Shelf) -> list[Listed]:
+    """The conversations there, as many as the API gives at once. Raises openai.APIError."""
+    return _listed(MOST, {"app": APP, "shelf": shelf})[0]
+
+
+def later(seconds: float, doing: Callable[[], None]) -> None:
     """On a thread of its own: it happens also when the page was closed meanwhile."""
     timer = threading.Timer(seconds, doing)
     timer.daemon = True
     timer.start()
 
 
-def _throw_away(thread_ids: list[str]) -> None:
-    """Those of them that still lie on the last shelf."""
+def throw_away(thread_ids: Iterable[str], shelf: Shelf = "deleted") -> None:
+    """Those of them that still lie on `shelf`, with their earlier versions.
+
+    Takes its time. Where the server cannot be reached they stay, for the next sweep.
+    """
     threads = client().beta.threads
     for thread_id in thread_ids:
         try:
             metadata = threads.retrieve(thread_id).metadata or {}
-            if metadata.get("shelf") == "deleted":
+            if metadata.get("shelf") == shelf:
                 earlier, _ = _listed(KEPT, {KEPT_FOR: thread_id})
                 for beside in earlier:
                     threads.delete(beside.id)
@@ -196,7 +205,6 @@ def _throw_away(thread_ids: list[str]) -> None:
         except NotFoundError:
             continue
         except APIError:
-            # The server is going away: the next start sweeps.
             return
     changed()
 
@@ -207,17 +215,17 @@ def _sweep() -> None:
     # Both are made here, where there is a page: on a thread of its own Streamlit complains.
     client()
     _changes()
-    _later(0.0, _throw_away_what_is_left)
+    later(0.0, _throw_away_what_is_left)
 
 
 def _throw_away_what_is_left() -> None:
     try:
-        left, _ = _listed(MOST, {"app": APP, "shelf": "deleted"})
+        left = lying_on("deleted")
     except APIError:
         return
     # Another page of another process may be offering to take one back at this moment.
     time.sleep(LINGERS)
-    _throw_away([thread.id for thread in left])
+    throw_away([thread.id for thread in left])
 
 
 class _Changes:

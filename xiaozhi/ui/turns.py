@@ -26,7 +26,7 @@ def begin(question: Question) -> None:
     except APIError as error:
         _keep(question, explained(error))
     else:
-        st.query_params["c"] = thread.id
+        history.open_conversation(thread.id)
         st.session_state.just_begun = thread, conversation
 
 
@@ -34,10 +34,6 @@ def just_begun(thread_id: str | None) -> tuple[Thread, Conversation] | None:
     """What `begin` has made since the last look, if that is what is looked at; once."""
     begun: tuple[Thread, Conversation] | None = st.session_state.pop("just_begun", None)
     return begun if begun and begun[0].id == thread_id else None
-
-
-def begin_anew() -> None:
-    history.open_conversation(None)
 
 
 def unfinished(conversation: Conversation) -> list[Turn]:

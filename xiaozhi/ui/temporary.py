@@ -50,7 +50,12 @@ def look(thread: Thread | None) -> None:
 
 def show(thread: Thread | None) -> None:
     """At the right of the page's head: the way to begin one, or what this one is."""
-    with st.container(key="temporary", horizontal=True, horizontal_alignment="right"):
+    with st.container(
+        key="temporary",
+        horizontal=True,
+        horizontal_alignment="right",
+        vertical_alignment="center",
+    ):
         if thread is not None and is_one(thread):
             st.caption(_("Temporary chat"), help=explained_here(), width="content")
             st.button(

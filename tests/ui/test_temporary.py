@@ -92,9 +92,11 @@ def test_one_that_is_left_in_mid_answer_is_deleted_too(
         assert is_soon_gone(client, thread)
 
 
-@pytest.mark.parametrize("ago, is_kept", [(temporary.KEPT - 60, True), (temporary.KEPT + 1, False)])
+@pytest.mark.parametrize(
+    ("ago", "is_kept"), [(temporary.KEPT - 60, True), (temporary.KEPT + 1, False)]
+)
 def test_one_that_nobody_has_open_is_deleted_in_a_while(
-    look: Looking, client: OpenAI, monkeypatch: pytest.MonkeyPatch, ago: float, is_kept: bool
+    client: OpenAI, monkeypatch: pytest.MonkeyPatch, ago: float, is_kept: bool
 ):
     """As after a closed tab, or the end of the process that showed it."""
     thread = client.beta.threads.create(
@@ -102,7 +104,6 @@ def test_one_that_nobody_has_open_is_deleted_in_a_while(
         metadata={"app": "xiaozhi", "shelf": "temporary", "seen": str(int(time.time() - ago))},
     ).id
     monkeypatch.setattr(shelves, "client", lambda: client)
-    monkeypatch.setattr(shelves, "later", lambda *_: None)
     temporary.sweep()
     assert is_there(client, thread) == is_kept
 

@@ -103,12 +103,18 @@ def _show_rows(view: View, threads: Sequence[Listed]) -> None:
     for thread in threads:
         if view.naming == thread.id:
             _show_naming(thread)
-        elif titles.is_coming(thread.id):
+        elif _will_be_named(thread):
             _show_row_again_and_again(thread)
         else:
             _show_row(thread)
         if view.exporting == thread.id:
             _show_export(thread)
+
+
+def _will_be_named(thread: Listed) -> bool:
+    """Soon. What is open is drawn anew when its answer is there, which comes before its title."""
+    is_open = st.query_params.get("c") == thread.id
+    return titles.is_being_made(thread.id) if is_open else titles.is_coming(thread.id)
 
 
 @st.fragment(run_every=TITLE_TICK)

@@ -133,19 +133,23 @@ def _leave(thread_id: str) -> None:
 def _left() -> set[str]:
     """Those that will be deleted in a moment. Made once a process, as is the look for old ones."""
     client()
-    shelves.later(0.0, sweep)
+    shelves.later(0.0, _sweep_now_and_again)
     return set()
 
 
 def sweep() -> None:
-    """What nobody has open any more, now and again and again."""
+    """Deletes what nobody has had open for a while."""
     try:
         found = shelves.lying_on(SHELF)
     except APIError:
         # The server is going away, or coming: there is a next time.
-        found = []
+        return
     shelves.throw_away([each.id for each in found if _open_until(each) < time.time()], SHELF)
-    shelves.later(SWEPT, sweep)
+
+
+def _sweep_now_and_again() -> None:
+    sweep()
+    shelves.later(SWEPT, _sweep_now_and_again)
 
 
 def _open_until(thread: Thread) -> float:

@@ -31,7 +31,7 @@ _BEHIND = _QUOTES + ".。!！,，;；:："
 def make(question: str, answer: Followed, model: str | None) -> None:
     """Begins to; returns at once."""
     thread_id = answer.run.thread_id
-    _pending().add(thread_id)
+    _pending()[thread_id] = answer
     named = threading.Thread(target=_make, args=(question, answer, model), daemon=True)
     named.name = f"title {thread_id}"
     named.start()
@@ -39,6 +39,12 @@ def make(question: str, answer: Followed, model: str | None) -> None:
 
 def is_coming(thread_id: str) -> bool:
     return thread_id in _pending()
+
+
+def is_being_made(thread_id: str) -> bool:
+    """Whether the answer that a title waits for is there."""
+    answer = _pending().get(thread_id)
+    return answer is not None and answer.ended
 
 
 def tidied(said: str) -> str:
@@ -61,7 +67,7 @@ def _make(question: str, answer: Followed, model: str | None) -> None:
         # It keeps its first words.
         pass
     finally:
-        _pending().discard(thread_id)
+        _pending().pop(thread_id, None)
 
 
 def _asked(question: str, answer: str, model: str | None) -> str:
@@ -77,5 +83,6 @@ def _asked(question: str, answer: str, model: str | None) -> str:
 
 
 @st.cache_resource
-def _pending() -> set[str]:
-    return set()
+def _pending() -> dict[str, Followed]:
+    """By the thread's id: the answer behind which a title comes."""
+    return {}

@@ -26,6 +26,9 @@ PLAIN = (
     "--logger.level=error",
 )
 
+# Compiled modules are kept, as on every machine that does not forbid it: a second start has them.
+BYTECODE = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
 
 @contextmanager
 def process(
@@ -42,7 +45,7 @@ def process(
     with tempfile.TemporaryFile("w+") as logged:
         started = subprocess.Popen(
             [python, "-m", *arguments],
-            env={**os.environ, **environment},
+            env={**BYTECODE, **environment},
             cwd=code,
             # Greetings
             stdout=subprocess.DEVNULL,

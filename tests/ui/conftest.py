@@ -1,7 +1,8 @@
 """A server with the page, and Chromium to look at it."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -65,9 +66,18 @@ def contexts(chromium: Browser) -> dict[str, BrowserContext]:
 def look(
     server: Running, chromium: Browser, contexts: dict[str, BrowserContext], model: Scripted
 ) -> Iterator[Looking]:
+    with looking_at(server.port, chromium, contexts) as look:
+        yield look
+
+
+@contextmanager
+def looking_at(
+    port: int, chromium: Browser, contexts: dict[str, BrowserContext]
+) -> Generator[Looking]:
     """Opens pages; whatever they ask of other origins, or complain of, fails the test."""
     pages: list[Page] = []
     troubles: list[str] = []
+    address = f"http://127.0.0.1:{port}/"
 
     def page(**options: Any) -> Page:
         chosen: dict[str, Any] = {
@@ -80,11 +90,11 @@ def look(
             contexts[kind] = chromium.new_context(**chosen)
         page = contexts[kind].new_page()
         pages.append(page)
-        page.on("request", lambda request: _note(troubles, request.url, server))
+        page.on("request", lambda request: _note(troubles, request.url, address))
         page.on("pageerror", lambda error: troubles.append(str(error)))
         return page
 
-    yield Looking(f"http://127.0.0.1:{server.port}/", page)
+    yield Looking(address, page)
     for opened in pages:
         opened.close()
     assert troubles == []
@@ -110,6 +120,6 @@ def titled(body: Mapping[str, Any]) -> Says | None:
     return Says(f"《{asked.partition('Question: ')[2].split()[0]}★》")
 
 
-def _note(troubles: list[str], url: str, server: Running) -> None:
-    if not url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "blob:")):
+def _note(troubles: list[str], url: str, address: str) -> None:
+    if not url.startswith((address, "data:", "blob:")):
         troubles.append(url)

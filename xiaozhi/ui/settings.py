@@ -9,7 +9,7 @@ import streamlit as st
 from openai import APIError
 from openai.types.beta import Assistant
 
-from xiaozhi.ui import about, assistants, choice, preferences
+from xiaozhi.ui import about, all_conversations, assistants, choice, preferences
 from xiaozhi.ui.client import models
 from xiaozhi.ui.preferences import Name, preferred
 from xiaozhi.ui.texts import _
@@ -25,6 +25,7 @@ def show_entry(name: str) -> None:
     # The dialog was closed: that draws no more than this row.
     if st.session_state.pop("defaults_changed", False):
         st.rerun()
+    all_conversations.show_going()
     with st.container(key="settings_row"):
         label = _("Settings")
         icon = ":material/settings:"
@@ -36,6 +37,7 @@ def show_entry(name: str) -> None:
 
 def _open(name: str) -> None:
     assistants.look_anew()
+    all_conversations.begin_anew()
 
     @st.dialog(_("Settings"), width="medium", on_dismiss="rerun")
     def dialog() -> None:
@@ -43,6 +45,7 @@ def _open(name: str) -> None:
             _show_how_it_looks()
             _show_defaults()
             about.show(name)
+            all_conversations.show()
         preferences.write("preferences")
 
     dialog()

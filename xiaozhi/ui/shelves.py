@@ -10,7 +10,7 @@ All of it is in the threads' metadata (docs/extensions.md), so that another clie
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -115,6 +115,31 @@ def delete(thread_id: str) -> None:
     later(LINGERS, lambda: throw_away([thread_id]))
 
 
+def delete_at_once(thread_id: str) -> None:
+    """With its earlier versions, and nothing takes it back. One that is gone is no error.
+
+    Raises openai.APIError.
+    """
+    threads = client().beta.threads
+    try:
+        for beside in _listed(KEPT, {KEPT_FOR: thread_id})[0]:
+            threads.delete(beside.id)
+        threads.delete(thread_id)
+    except NotFoundError:
+        # By another page, in this moment
+        return
+
+
+def everywhere() -> Iterator[Listed]:
+    """The conversations on all shelves that a person sees, read as far as they are looked at.
+
+    Raises openai.APIError.
+    """
+    for shelf in ("recent", "pinned", "archived"):
+        # The oldest first: one that becomes active meanwhile is met again, and none is missed.
+        yield from _page(MOST, {"app": APP, "shelf": shelf}, order="asc")
+
+
 def retitle(thread_id: str, provisional: str, title: str) -> None:
     """Unless somebody has given it a name meanwhile. Raises openai.APIError."""
 
@@ -160,20 +185,23 @@ def _read(words: str, archived: bool, count: int) -> Listing:
 
 
 def _listed(count: int, metadata: dict[str, str], words: str = "") -> tuple[list[Listed], bool]:
-    params: dict[str, object] = {"limit": min(count, MOST), "metadata": metadata}
-    if words:
-        params["q"] = words
-    page = client().get_api_list(
-        "/threads",
-        model=Listed,
-        page=SyncCursorPage[Listed],
-        options={"headers": {"OpenAI-Beta": "assistants=v2"}, "params": params},
-    )
+    page = _page(count, metadata, **({"q": words} if words else {}))
     found = page.data
     while page.has_more and len(found) < count:
         page = page.get_next_page()
         found = found + page.data
     return found, bool(page.has_more)
+
+
+def _page(count: int, metadata: dict[str, str], **more: str) -> SyncCursorPage[Listed]:
+    """The first one; it goes on to the next ones where it is iterated over."""
+    params: dict[str, object] = {"limit": min(count, MOST), "metadata": metadata, **more}
+    return client().get_api_list(
+        "/threads",
+        model=Listed,
+        page=SyncCursorPage[Listed],
+        options={"headers": {"OpenAI-Beta": "assistants=v2"}, "params": params},
+    )
 
 
 def lying_on(shelf: Shelf) -> list[Listed]:
@@ -198,10 +226,7 @@ def throw_away(thread_ids: Iterable[str], shelf: Shelf = "deleted") -> None:
         try:
             metadata = threads.retrieve(thread_id).metadata or {}
             if metadata.get("shelf") == shelf:
-                earlier, _ = _listed(KEPT, {KEPT_FOR: thread_id})
-                for beside in earlier:
-                    threads.delete(beside.id)
-                threads.delete(thread_id)
+                delete_at_once(thread_id)
         except NotFoundError:
             continue
         except APIError:

@@ -11,6 +11,7 @@ All of it is in the threads' metadata (docs/extensions.md), so that another clie
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -120,14 +121,11 @@ def delete_at_once(thread_id: str) -> None:
 
     Raises openai.APIError.
     """
-    threads = client().beta.threads
-    try:
-        for beside in _listed(KEPT, {KEPT_FOR: thread_id})[0]:
-            threads.delete(beside.id)
-        threads.delete(thread_id)
-    except NotFoundError:
+    beside, _ = _listed(KEPT, {KEPT_FOR: thread_id})
+    for id in (*(each.id for each in beside), thread_id):
         # By another page, in this moment
-        return
+        with suppress(NotFoundError):
+            client().beta.threads.delete(id)
 
 
 def everywhere() -> Iterator[Listed]:

@@ -118,3 +118,27 @@ def test_chromium_shows_what_was_meant(client: OpenAI, look: Looking, start: int
         assert fact["foreign"] == 0, story
         assert all(WELCOME.match(address) for address in fact["addresses"]), story
         assert not re.search("[→←↔—≥≤≈😄💯👍👎]", fact["text"]), story
+
+
+HEAD = [f"第{column}列的名字" for column in range(14)]
+ROWS = [[f"值{row}-{column}" for column in range(14)] for row in range(3)]
+WIDE = "\n".join(f"|{'|'.join(row)}|" for row in (HEAD, ["-"] * 14, *ROWS))
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_wide_table_is_scrolled_and_not_pressed_together(
+    client: OpenAI, look: Looking, width: int
+):
+    said: Any = [{"role": "assistant", "content": WIDE}]
+    thread = client.beta.threads.create(messages=said)
+    seen = look(f"{look.address}?c={thread.id}", viewport={"width": width, "height": 844})
+    table = seen.answers.locator("table")
+    expect(table).to_be_visible()
+    assert table.evaluate("table => table.scrollWidth > table.clientWidth")
+    assert table.evaluate(
+        "table => table.getBoundingClientRect().right <= table.parentElement."
+        "getBoundingClientRect().right + 1"
+    )
+    heights = table.locator("td").evaluate_all("cells => cells.map(cell => cell.offsetHeight)")
+    assert max(heights) < 2 * 24 + 16
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width

@@ -19,7 +19,7 @@ from xiaozhi.ui.texts import _
 FIRST_LOOK = 1.5  # s that a page waits for the first words before it is whole
 LOOK = 10.0  # s that one turn of looking at a growing answer takes, at most
 AGAIN = 0.2  # s between two turns
-TICK = 0.08  # s between two updates of the page
+TICK = 0.1  # s between two updates of the page
 
 
 def show(answer: Followed) -> None:

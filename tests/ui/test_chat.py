@@ -99,6 +99,26 @@ def test_the_end_stays_in_view_unless_somebody_scrolls_up(look: Looking, model: 
     assert seen.page.evaluate(AT_THE_END)
 
 
+def test_what_the_browser_moves_itself_is_not_taken_for_a_person(look: Looking, model: Scripted):
+    """It does so to keep in place what is above, while a long conversation is being drawn."""
+    model.script = [Says(LINES)]
+    seen = look()
+    seen.ask("说六十行")
+    expect(seen.answers.last).to_contain_text("第 59 行")
+    expect(seen.stop).to_have_count(0)
+    seen.page.wait_for_function(AT_THE_END)
+    # A gesture counts for a moment.
+    seen.page.wait_for_timeout(1_100)
+    seen.page.evaluate("""() => {
+        const main = document.querySelector('[data-testid="stMain"]');
+        const more = document.createElement('div');
+        more.style.minHeight = '400px';
+        document.querySelector('.st-key-thread').append(more);
+        main.scrollTop -= 40;
+    }""")
+    seen.page.wait_for_function(AT_THE_END)
+
+
 def test_stop_keeps_what_was_said(look: Looking, model: Scripted):
     model.script = [Says(["啊"] * 2000, pause=0.02), Says("又见面了")]
     seen = look()

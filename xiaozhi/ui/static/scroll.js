@@ -3,6 +3,8 @@
 "use strict";
 (() => {
   const NEAR = 80; // px from the end that still count as being there
+  const BY_HAND = 1_000; // ms behind a gesture in which the page is scrolled by it
+  const KEYS = ["ArrowUp", "PageUp", "Home", " ", "Tab"];
   const CARRIED = document.getElementById("our-words"); // script_words.py; none in English
   const SAID = CARRIED ? JSON.parse(CARRIED.textContent) : {};
   const WORDS = SAID["Jump to the end"] ?? "Jump to the end";
@@ -13,6 +15,7 @@
   let following = true;
   let watched = new WeakSet();
   let last = { top: 0, height: 0 };
+  let touched = -Infinity; // when there was the last gesture
 
   const button = document.createElement("button");
   button.id = "to-end";
@@ -44,9 +47,14 @@
     const { top, height } = last;
     last = { top: main.scrollTop, height: main.scrollHeight };
     if (isAtEnd()) following = true;
-    // A page that has become shorter was not scrolled by anybody.
-    else if (last.top < top && last.height >= height) following = false;
+    // A page that has become shorter was not scrolled by anybody; nor was one that the browser
+    // itself has moved, to keep in place what grows while a long conversation is drawn.
+    else if (last.top < top && last.height >= height && isByHand()) following = false;
     offer();
+  }
+
+  function isByHand() {
+    return performance.now() - touched < BY_HAND;
   }
 
   function offer() {
@@ -87,6 +95,13 @@
   }
 
   new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+  for (const gesture of ["wheel", "touchmove", "mousedown", "keydown"]) {
+    const note = (event) => {
+      const isOne = gesture === "keydown" ? KEYS.includes(event.key) : event.target !== button;
+      if (isOne) touched = performance.now();
+    };
+    document.addEventListener(gesture, note, { capture: true, passive: true });
+  }
   // Whoever sends something wants to see what comes of it.
   document.addEventListener("keydown", (event) => {
     const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing;

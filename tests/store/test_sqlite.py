@@ -63,6 +63,16 @@ def test_what_was_written_is_read_by_everybody_at_once(tmp_path: Path):
     run(story, tmp_path)
 
 
+def test_what_was_deleted_is_not_in_the_file(tmp_path: Path):
+    async def story(database: SQLite) -> None:
+        made = thread(note="canary")
+        await database.write(add(made))
+        await database.write(lambda c: store.threads.delete(c, made.id))
+
+    run(story, tmp_path)
+    assert [file.name for file in tmp_path.iterdir() if b"canary" in file.read_bytes()] == []
+
+
 def test_a_failing_write_leaves_nothing_and_harms_no_other(tmp_path: Path):
     async def story(database: SQLite) -> None:
         good = [thread() for _ in range(20)]

@@ -93,15 +93,16 @@ def test_one_that_is_left_in_mid_answer_is_deleted_too(
 
 
 @pytest.mark.parametrize(
-    ("ago", "is_kept"), [(temporary.KEPT - 60, True), (temporary.KEPT + 1, False)]
+    ("ago", "is_kept"), [(temporary.KEPT - 60, True), (temporary.KEPT + 1, False), (None, False)]
 )
 def test_one_that_nobody_has_open_is_deleted_in_a_while(
-    client: OpenAI, monkeypatch: pytest.MonkeyPatch, ago: float, is_kept: bool
+    client: OpenAI, monkeypatch: pytest.MonkeyPatch, ago: float | None, is_kept: bool
 ):
     """As after a closed tab, or the end of the process that showed it."""
+    seen_at = "what another client wrote" if ago is None else str(int(time.time() - ago))
     thread = client.beta.threads.create(
         messages=[{"role": "user", "content": "你好"}],
-        metadata={"app": "xiaozhi", "shelf": "temporary", "seen": str(int(time.time() - ago))},
+        metadata={"app": "xiaozhi", "shelf": "temporary", "seen": seen_at},
     ).id
     monkeypatch.setattr(shelves, "client", lambda: client)
     temporary.sweep()

@@ -225,6 +225,8 @@ def engine(path: Path, *, writes: bool) -> Engine:
             "synchronous=FULL",
             "busy_timeout=30000",
             "foreign_keys=ON",
+            # What was deleted is overwritten. Debian's SQLite does so by itself, others do not.
+            "secure_delete=ON",
             *([] if writes else ["wal_autocheckpoint=0", "query_only=ON"]),
         ):
             connection.execute(f"PRAGMA {setting}")

@@ -154,7 +154,9 @@ def _sweep_now_and_again() -> None:
 
 def _open_until(thread: Thread) -> float:
     """In s: when it can be taken for left, unless a page renews that."""
-    return int((thread.metadata or {}).get(SEEN, 0)) + KEPT
+    seen = (thread.metadata or {}).get(SEEN, "")
+    # Another client may have written anything.
+    return (int(seen) if seen.isdecimal() else 0) + KEPT
 
 
 def _now() -> str:

@@ -47,6 +47,26 @@ def test_thoughts_are_folded_above_their_answer(look: Looking, client: OpenAI, m
     assert "他在问好" not in message.to_json()
 
 
+def test_each_version_of_an_answer_has_its_own(look: Looking, model: Scripted):
+    model.script = [BOTH, Says("Hallo!", thoughts="Noch einmal.")]
+    seen = look()
+    seen.ask("你好")
+    seen.says("你好！")
+    seen.button("重新回答").click()
+    seen.says("Hallo!")
+    lines = seen.page.locator('[class*="st-key-thought_"] button')
+    seen.button("上一个版本").click()
+    seen.says("你好！")
+    expect(lines).to_have_count(1)
+    line(seen).click()
+    expect(thoughts(seen)).to_contain_text("他在问好。")
+    seen.button("下一个版本").click()
+    seen.says("Hallo!")
+    expect(lines).to_have_count(1)
+    line(seen).click()
+    expect(thoughts(seen)).to_contain_text("Noch einmal.")
+
+
 def test_thoughts_that_are_open_grow_and_stay_open_when_stopped(look: Looking, model: Scripted):
     model.script = [THINKS]
     seen = look()

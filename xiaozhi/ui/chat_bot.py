@@ -37,7 +37,7 @@ from xiaozhi.ui.client import explained
 from xiaozhi.ui.conversation import Conversation, Turn
 from xiaozhi.ui.follow import ENDED
 from xiaozhi.ui.texts import _
-from xiaozhi.ui.versions import Answer
+from xiaozhi.ui.versions import Answer, run_of
 
 NAME = "小智·Zero"
 WINDOW = 40  # messages that are shown at first, and added each time that earlier ones are wanted
@@ -139,13 +139,16 @@ def _show(conversation: Conversation) -> None:
 
 
 def _over(conversation: Conversation, message: Message) -> None:
-    if run := conversation.runs.get(message.run_id or ""):
+    if run := conversation.runs.get(run_of(message)):
         thoughts.show(run)
 
 
 def _over_nothing(conversation: Conversation, run: Run) -> None:
     """What the model thought where it came to no answer."""
-    if all(message.run_id != run.id for message in conversation.messages):
+    said = conversation.messages
+    # Behind an answer stands one that takes its place: an earlier version.
+    is_unanswered = not said or said[-1].role == "user"
+    if is_unanswered and all(message.run_id != run.id for message in said):
         thoughts.show(run)
 
 

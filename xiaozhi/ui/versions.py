@@ -5,7 +5,8 @@ it is copied into a thread of its own, which the question names in its metadata,
 
     versions: that thread's id · version: which one is shown · versions_of: how many there are
 
-and a copy has `version`, `at` and what its run told (`model`, `tokens`, `seconds`).
+and a copy has `version`, `at`, its run's id as `run`, and what that told (`model`, `tokens`,
+`seconds`).
 Each step leaves everything either in the conversation or in the copies.
 """
 
@@ -42,6 +43,11 @@ class Answer:
 
 def metadata_of(message: Message | None) -> dict[str, str]:
     return dict(message.metadata or {}) if message else {}
+
+
+def run_of(message: Message) -> str:
+    """The id of the run that said it, also where it was brought back; "" where there is none."""
+    return message.run_id or metadata_of(message).get("run", "")
 
 
 def took(answer: Answer) -> dict[str, str]:
@@ -123,6 +129,7 @@ def _keep(answer: Answer) -> None:
             **took(answer),
             "version": str(answer.version),
             "at": str(last.created_at),
+            "run": run_of(last),
         },
     )
 

@@ -3,41 +3,50 @@
 Each in a process of its own: AppTest leaves no runtime behind, and the other tests' page has one.
 """
 
-import multiprocessing
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.process.processes import free_port
-from tests.running import KEY, Running, running
+from tests.process.processes import Process, free_port, started
+from tests.running import KEY
 from xiaozhi.chat_models.scripted import Says, Scripted
 from xiaozhi.ui.page import SCRIPT
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def api(
     model_server: tuple[Scripted, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("data"), model_url=model_server[1]) as server:
-        yield server
+) -> Iterator[Process]:
+    with started(tmp_path_factory.mktemp("data"), "--model-url", model_server[1]) as process:
+        yield process
 
 
-def apart(looked_at: Callable[[AppTest], None], port: int) -> None:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        process.submit(_look, looked_at, port).result(timeout=60)
+def apart(story: Callable[[AppTest], None], port: int) -> None:
+    """`story`: a function of this module."""
+    command = [sys.executable, "-m", __name__, story.__name__, str(port)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, ended.stderr[-2_000:]
 
 
-def _look(looked_at: Callable[[AppTest], None], port: int) -> None:
+def tell(story: Callable[[AppTest], None], port: int) -> None:
     page = AppTest.from_file(str(SCRIPT), default_timeout=30)
     page.secrets["XIAOZHI_URL"] = f"http://127.0.0.1:{port}/v1"
     page.secrets["XIAOZHI_API_KEY"] = KEY
-    looked_at(page)
+    story(page)
     assert not page.exception
 
 
-def test_a_first_question_begins_a_conversation(api: Running, model: Scripted):
+def test_a_first_question_begins_a_conversation(api: Process, model: Scripted):
     model.script = [Says("Good day!")]
     apart(_ask, api.port)
 
@@ -51,7 +60,7 @@ def _ask(page: AppTest) -> None:
     assert "Hello?" in [text.value for text in page.text]
 
 
-def test_a_conversation_that_is_not_there_is_told_and_left(api: Running):
+def test_a_conversation_that_is_not_there_is_told_and_left(api: Process):
     apart(_look_for_what_is_gone, api.port)
 
 
@@ -74,3 +83,7 @@ def _ask_nobody(page: AppTest) -> None:
     assert "c" not in page.query_params
     assert ["The server cannot be reached" in error.value for error in page.error] == [True]
     assert page.chat_input[0].value == "Hello?"
+
+
+if __name__ == "__main__":
+    tell(globals()[sys.argv[1]], int(sys.argv[2]))

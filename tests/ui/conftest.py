@@ -1,8 +1,7 @@
 """A server with the page, and Chromium to look at it."""
 
 import shutil
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -66,18 +65,9 @@ def contexts(chromium: Browser) -> dict[str, BrowserContext]:
 def look(
     server: Running, chromium: Browser, contexts: dict[str, BrowserContext], model: Scripted
 ) -> Iterator[Looking]:
-    with looking_at(server.port, chromium, contexts) as look:
-        yield look
-
-
-@contextmanager
-def looking_at(
-    port: int, chromium: Browser, contexts: dict[str, BrowserContext]
-) -> Generator[Looking]:
     """Opens pages; whatever they ask of other origins, or complain of, fails the test."""
     pages: list[Page] = []
     troubles: list[str] = []
-    address = f"http://127.0.0.1:{port}/"
 
     def page(**options: Any) -> Page:
         chosen: dict[str, Any] = {
@@ -90,11 +80,11 @@ def looking_at(
             contexts[kind] = chromium.new_context(**chosen)
         page = contexts[kind].new_page()
         pages.append(page)
-        page.on("request", lambda request: _note(troubles, request.url, address))
+        page.on("request", lambda request: _note(troubles, request.url, server))
         page.on("pageerror", lambda error: troubles.append(str(error)))
         return page
 
-    yield Looking(address, page)
+    yield Looking(f"http://127.0.0.1:{server.port}/", page)
     for opened in pages:
         opened.close()
     assert troubles == []
@@ -120,6 +110,6 @@ def titled(body: Mapping[str, Any]) -> Says | None:
     return Says(f"《{asked.partition('Question: ')[2].split()[0]}★》")
 
 
-def _note(troubles: list[str], url: str, address: str) -> None:
-    if not url.startswith((address, "data:", "blob:")):
+def _note(troubles: list[str], url: str, server: Running) -> None:
+    if not url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "blob:")):
         troubles.append(url)

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 from openai import OpenAI
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import expect
 
 from tests.process.processes import Process, started
 from tests.running import until
-from tests.ui.conftest import looking_at
 from tests.ui.looking import GROWING, GROWN, Looking
 from tests.ui.test_history import Listed, begun, is_there
 from tests.ui.test_settings import settings_of
@@ -28,21 +27,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own(data: Path, model_server: tuple[Scripted, str]) -> Iterator[Process]:
+def server(data: Path, model_server: tuple[Scripted, str]) -> Iterator[Process]:
+    """In the place of the one that the other tests share."""
     with started(data, "--model-url", model_server[1]) as process:
         yield process
-
-
-@pytest.fixture
-def client(own: Process, model: Scripted) -> Iterator[OpenAI]:
-    with own.client() as client:
-        yield client
-
-
-@pytest.fixture
-def look(own: Process, chromium: Browser, contexts: dict[str, BrowserContext]) -> Iterator[Looking]:
-    with looking_at(own.port, chromium, contexts) as look:
-        yield look
 
 
 def test_they_are_gone_with_their_versions_and_no_other_is(look: Looking, client: OpenAI):

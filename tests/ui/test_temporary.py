@@ -6,12 +6,13 @@ import pytest
 from openai import OpenAI
 from playwright.sync_api import expect
 
+from tests.running import until
 from tests.ui.looking import GROWING, Looking, Seen
 from tests.ui.test_history import Listed, is_there, thread_of
 from xiaozhi.chat_models.scripted import Says, Scripted
 from xiaozhi.ui import shelves, temporary
 
-SOON = shelves.LINGERS + 20  # s
+SOON = shelves.LINGERS + 20  # s until what was left has to be gone
 
 
 def begun(look: Looking, words: str) -> tuple[Seen, str]:
@@ -21,15 +22,6 @@ def begun(look: Looking, words: str) -> tuple[Seen, str]:
     seen.ask(words)
     expect(seen.answers).to_have_count(1)
     return seen, thread_of(seen)
-
-
-def is_soon_gone(client: OpenAI, thread: str) -> bool:
-    until = time.monotonic() + SOON
-    while is_there(client, thread):
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 def test_one_is_in_no_list_and_deleted_when_it_is_left(
@@ -47,7 +39,7 @@ def test_one_is_in_no_list_and_deleted_when_it_is_left(
     listed.search("")
     seen.button("新对话").click()
     expect(seen.page.locator("h1")).to_have_text("小智·Zero")
-    assert is_soon_gone(client, thread)
+    until(lambda: not is_there(client, thread), SOON)
 
 
 def test_a_reload_loses_nothing_and_who_comes_back_at_once_finds_it(
@@ -89,7 +81,7 @@ def test_one_that_is_left_in_mid_answer_is_deleted_too(
         seen, thread = begun(look, "说到一半")
         expect(seen.answers.last).to_contain_text("字20")
         seen.button("新对话").click()
-        assert is_soon_gone(client, thread)
+        until(lambda: not is_there(client, thread), SOON)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def _begin() -> None:
     if is_open:
         history.open_conversation(None)
         # Where the dialog is closed before the end
-        st.session_state.defaults_changed = True
+        st.session_state.page_is_outdated = True
 
 
 def _is_one(thread_id: str | None) -> bool:

@@ -23,7 +23,7 @@ LIKE_THE_SYSTEM = ""  # no theme was chosen
 def show_entry(name: str) -> None:
     """Into the sidebar. `name`: what the page calls itself."""
     # The dialog was closed: that draws no more than this row.
-    if st.session_state.pop("defaults_changed", False):
+    if st.session_state.pop("page_is_outdated", False):
         st.rerun()
     all_conversations.show_going()
     with st.container(key="settings_row"):
@@ -128,4 +128,4 @@ def _take(name: Name, key: str) -> None:
     preferences.prefer(name, "" if value == assistants.id_of_own() else value)
     if name in ("assistant", "model"):
         choice.begin_by_default()
-        st.session_state.defaults_changed = True
+        st.session_state.page_is_outdated = True

@@ -13,7 +13,6 @@ given", except for the fields that a class names in `KEEPS_NULL`.
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -25,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from xiaozhi.json_objects import JsonObject
+from xiaozhi.metadata import Metadata
 
 INSTRUCTIONS = 256_000  # characters
 MESSAGE_TEXT = 256_000  # characters
@@ -34,31 +34,6 @@ TOKENS_AT_LEAST = 256
 # For the description of a field that OpenAI's API does not have (docs/extensions.md)
 EXTENSION: dict[str, Any] = {"x-xiaozhi-extension": True}
 
-
-def _metadata(found: dict[str, str]) -> dict[str, str]:
-    if len(found) > 16:
-        raise PydanticCustomError(
-            "object_above_max_properties",
-            "too many properties. Expected an object with at most 16 properties, "
-            "but got an object with {properties} properties instead.",
-            {"properties": len(found)},
-        )
-    for key in found:
-        if len(key) > 64:
-            raise PydanticCustomError(
-                "property_name_above_max_length",
-                "property name too long. Expected a property name with maximum length 64, "
-                "but got a name with length {length} instead.",
-                {"length": len(key)},
-            )
-    return found
-
-
-Metadata = Annotated[
-    dict[str, Annotated[str, StringConstraints(max_length=512)]],
-    AfterValidator(_metadata),
-    Field(json_schema_extra={"maxProperties": 16, "propertyNames": {"maxLength": 64}}),
-]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 TopP = Annotated[float, Field(ge=0, le=1)]
 Tokens = Annotated[int, Field(ge=TOKENS_AT_LEAST)]

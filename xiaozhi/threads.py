@@ -12,6 +12,7 @@ from openai.types.beta.threads import Message
 from xiaozhi import store
 from xiaozhi.errors import InvalidRequest
 from xiaozhi.ids import new_id
+from xiaozhi.metadata import MetadataPatch
 from xiaozhi.requests import (
     CreateMessage,
     CreateThread,
@@ -89,6 +90,19 @@ def modify_thread(connection: Connection, thread_id: str, request: ModifyThread)
     return written(thread)
 
 
+def patch_thread_metadata(connection: Connection, thread_id: str, patch: MetadataPatch) -> str:
+    """The thread's JSON as it is now. Raises NotFound, InvalidRequest where it becomes too large.
+
+    Two patches at the same time that name different keys both take effect.
+    """
+    thread = store.threads.locked(connection, thread_id)
+    metadata = patch.applied_to(thread.metadata or {})
+    if metadata != thread.metadata:
+        thread = changed(thread, {"metadata": metadata})
+        thread_rows.save(connection, thread)
+    return written(thread)
+
+
 def add_message(
     connection: Connection, thread_id: str, request: CreateMessage, at: int, *, waits: bool = False
 ) -> str:
@@ -145,6 +159,19 @@ def modify_message(
     message = kept.locked(connection, message_id, thread_id=thread_id)
     if "metadata" in request.model_fields_set:
         message = changed(message, {"metadata": request.metadata})
+        kept.save(connection, message)
+    return written(message)
+
+
+def patch_message_metadata(
+    connection: Connection, thread_id: str, message_id: str, patch: MetadataPatch
+) -> str:
+    """As `patch_thread_metadata`, for a message, also while it waits."""
+    kept = waiting_rows.kept_in(connection, message_id, thread_id, hold=True)
+    message = kept.locked(connection, message_id, thread_id=thread_id)
+    metadata = patch.applied_to(message.metadata or {})
+    if metadata != message.metadata:
+        message = changed(message, {"metadata": metadata})
         kept.save(connection, message)
     return written(message)
 

@@ -74,7 +74,7 @@ def test_every_route_is_described():
         wants_beta = path.startswith(("/assistants", "/threads"))
         beta = {"$ref": "#/components/parameters/beta"}
         assert (beta in operation.get("parameters", [])) == wants_beta
-        takes_body = method == "post" and not path.endswith("/cancel")
+        takes_body = method in ("post", "patch") and not path.endswith("/cancel")
         assert ("requestBody" in operation) == takes_body, path
 
 

@@ -9,6 +9,7 @@ from xiaozhi.api import answers
 from xiaozhi.api.dependencies import IsRetry, ThePage, TheRooms
 from xiaozhi.api.not_yet import refuse_what_is_not_there
 from xiaozhi.ids import now
+from xiaozhi.metadata import MetadataPatch
 from xiaozhi.requests import CreateMessage, ModifyMessage
 from xiaozhi.store import Connection, Page
 
@@ -64,6 +65,17 @@ async def modify(
 ) -> Response:
     body = await rooms.store.write(
         lambda c: threads.modify_message(c, thread_id, message_id, request)
+    )
+    return answers.answer(body)
+
+
+@router.patch("/{message_id}/metadata")
+async def patch_metadata(
+    thread_id: str, message_id: str, rooms: TheRooms, patch: MetadataPatch
+) -> Response:
+    """An extension: OpenAI's metadata can only be replaced whole."""
+    body = await rooms.store.write(
+        lambda c: threads.patch_message_metadata(c, thread_id, message_id, patch)
     )
     return answers.answer(body)
 

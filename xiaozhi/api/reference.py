@@ -104,6 +104,11 @@ STREAMED = "With `stream: true` the answer is a stream of events that ends with 
 LOCKED = "While a run of the thread is active this is refused with 400. "
 HELLO = {"role": "user", "content": "Why is the sky blue?"}
 NOTE = {"metadata": {"colour": "blue"}}
+PATCH = {"colour": "blue", "size": None}
+PATCHED = (
+    "The keys in the body get these values, null removes a key, and all others stay as they are: "
+    "clients that change different keys at the same time lose nothing. At most 16 keys may remain."
+)
 
 TAGS: Mapping[str, str] = {
     "Assistants": "A model with instructions and tools.",
@@ -147,6 +152,14 @@ CALLS: Mapping[str, Call] = {
     ),
     "GET /threads/{thread_id}": Call("getThread", "Retrieve a thread", Thread),
     "POST /threads/{thread_id}": Call("modifyThread", "Modify a thread", Thread, example=NOTE),
+    "PATCH /threads/{thread_id}/metadata": Call(
+        "patchThreadMetadata",
+        "Change single keys of a thread's metadata",
+        Thread,
+        example=PATCH,
+        description=PATCHED,
+        extension=True,
+    ),
     "DELETE /threads/{thread_id}": Call(
         "deleteThread",
         "Delete a thread",
@@ -176,6 +189,14 @@ CALLS: Mapping[str, Call] = {
     ),
     "POST /threads/{thread_id}/messages/{message_id}": Call(
         "modifyMessage", "Modify a message", Message, example=NOTE
+    ),
+    "PATCH /threads/{thread_id}/messages/{message_id}/metadata": Call(
+        "patchMessageMetadata",
+        "Change single keys of a message's metadata",
+        Message,
+        example=PATCH,
+        description=PATCHED,
+        extension=True,
     ),
     "DELETE /threads/{thread_id}/messages/{message_id}": Call(
         "deleteMessage", "Delete a message", MessageDeleted

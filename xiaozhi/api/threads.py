@@ -12,6 +12,7 @@ from xiaozhi.api.dependencies import IsRetry, ThePage, TheRooms
 from xiaozhi.api.not_yet import refuse_what_is_not_there
 from xiaozhi.errors import InvalidRequest
 from xiaozhi.ids import now
+from xiaozhi.metadata import MetadataPatch
 from xiaozhi.requests import CreateThread, Exchange, ModifyThread
 from xiaozhi.store import ListedThread, Page, ThreadsWanted, thread_page, written
 
@@ -57,6 +58,13 @@ async def modify(thread_id: str, rooms: TheRooms, request: ModifyThread) -> Resp
     refuse_what_is_not_there(request)
 
     body = await rooms.store.write(lambda c: threads.modify_thread(c, thread_id, request))
+    return answers.answer(body)
+
+
+@router.patch("/{thread_id}/metadata")
+async def patch_metadata(thread_id: str, rooms: TheRooms, patch: MetadataPatch) -> Response:
+    """An extension: OpenAI's metadata can only be replaced whole."""
+    body = await rooms.store.write(lambda c: threads.patch_thread_metadata(c, thread_id, patch))
     return answers.answer(body)
 
 

@@ -66,7 +66,7 @@ class Transport:
         check_key(headers.get("authorization", ""), self._keys)
         if _NEEDS_BETA.match(path):
             _check_beta(headers.get("openai-beta", ""))
-        if scope["method"] == "POST":
+        if scope["method"] in ("POST", "PATCH"):
             _check_body(headers)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openai.types.beta.threads import Message
+from openai.types.beta.threads import Message, MessageContent
 
 AROUND_A_MESSAGE = 8  # tokens of a chat template
 IMAGE = 1_000  # tokens
@@ -22,9 +22,13 @@ def of_text(text: str) -> int:
 
 
 def of_message(message: Message) -> int:
-    return AROUND_A_MESSAGE + sum(
-        of_text(part.text.value) if part.type == "text" else IMAGE for part in message.content
-    )
+    return AROUND_A_MESSAGE + sum(map(_of_part, message.content))
+
+
+def _of_part(part: MessageContent) -> int:
+    if part.type == "text":
+        return of_text(part.text.value)
+    return of_text(part.refusal) if part.type == "refusal" else IMAGE
 
 
 def of_content(content: str | Sequence[Mapping[str, Any]]) -> int:

@@ -103,6 +103,19 @@ def test_a_thread_is_deleted_while_its_run_waits(
     assert len(model.requests) == 2
 
 
+def test_a_message_that_is_deleted_while_the_run_waits_is_not_sent_to_the_model(
+    client: OpenAI, model: Scripted, assistant: Assistant
+):
+    model.script = [SLOW, Says("Fine.")]
+    started(client, assistant)
+    waiting = started(client, assistant, "my secret")
+    [secret] = client.beta.threads.messages.list(waiting.thread_id).data
+    client.beta.threads.messages.delete(secret.id, thread_id=waiting.thread_id)
+    assert ended(client, waiting).status == "completed"
+    assert len(model.requests) == 2
+    assert "my secret" not in str(model.requests)
+
+
 def test_a_run_that_waits_for_its_client_holds_no_place(
     client: OpenAI, model: Scripted, assistant: Assistant
 ):

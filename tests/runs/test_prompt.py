@@ -1,10 +1,17 @@
 """What the model is asked, and what is left out where there is no room."""
 
 import pytest
+from openai.types.beta.threads.run import Usage
 
 from tests.runs.a_run import a_message, a_run
 from xiaozhi import tokens
+from xiaozhi.chat_models import CallPiece
+from xiaozhi.runs.answer import Answer
+from xiaozhi.runs.budget import budget
+from xiaozhi.runs.calls import Calls, answered, calls_of
+from xiaozhi.runs.outcome import Outcome
 from xiaozhi.runs.prompt import first_kept, prompt
+from xiaozhi.store.reasoning_rows import Reasoning
 
 
 def test_instructions_come_first_then_the_messages():
@@ -53,3 +60,31 @@ def test_old_messages_go_in_blocks_so_that_the_beginning_stays_the_same():
 )
 def test_the_estimate_of_tokens_is_cautious(text: str, least: int, most: int):
     assert least <= tokens.of_text(text) <= most
+
+
+def test_a_refusal_is_as_long_as_its_words():
+    refuses = Answer.new(a_run(), 0, at=0)
+    refuses.add("No.", "refusal")
+    assert tokens.of_message(refuses.message()) < 20
+
+
+def test_the_room_for_messages_counts_what_the_run_said_and_thought_before_its_calls():
+    run, usage = a_run(), Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2)
+    said = Answer.new(run, 0, at=0)
+    said.add("word " * 1_000)
+    step, message = said.closed(Outcome("completed"), None, at=1)
+    calls = Calls(run, 1, at=1)
+    calls.add(CallPiece(0, "weather", "{}"))
+    called = calls.whole()
+    [id] = [call.id for call in calls_of(called)]
+    done = [step, answered(called, {id: "rain"}, usage, at=2)]
+    thoughts = [Reasoning(run.id, 0, "hmm " * 1_000, 1, "reasoning_content")]
+
+    room = budget(run, done, 100_000).messages
+    with_words = budget(run, done, 100_000, {message.id: message}, thoughts).messages
+    assert room is not None
+    assert with_words is not None
+    sent = prompt(run, [], done, {message.id: message}, thoughts)
+    assert sent[0]["content"].startswith("word word")
+    assert sent[0]["reasoning_content"].startswith("hmm hmm")
+    assert room - with_words > 2_500

@@ -22,19 +22,20 @@ async def run_agent(
     recorder: Recorder, store: Store, model: ChatModel, name: str
 ) -> Outcome | ActionRequired:
     """Do the segment. `name`: under which the model is asked. Raises ModelFailed, TakenOver."""
-    allowed = budget(recorder.run, recorder.steps, model.window(name))
+    window = model.window(name)
+    allowed = budget(recorder.run, recorder.steps, window, recorder.own, recorder.thoughts)
     found = await _messages(recorder, store, allowed)
     recorder.began()
     if found is None:
         return incomplete("max_prompt_tokens")
     if allowed.completion is not None and allowed.completion <= 0:
         return incomplete("max_completion_tokens")
-    asked = prompt(recorder.run, found, recorder.steps, recorder.own, recorder.thoughts)
-    request = ChatRequest(name, asked, _options(recorder, allowed))
-    with chat_models.asking(request.model) as asked:
+    messages = prompt(recorder.run, found, recorder.steps, recorder.own, recorder.thoughts)
+    request = ChatRequest(name, messages, _options(recorder, allowed))
+    with chat_models.asking(request.model) as span:
         end = await _ask(recorder, model, request, allowed.completion)
         usage = _usage(request, end)
-        chat_models.answered(asked, end.finish_reason, usage)
+        chat_models.answered(span, end.finish_reason, usage)
     return _outcome(recorder, end, usage)
 
 
@@ -81,10 +82,6 @@ async def _messages(recorder: Recorder, store: Store, allowed: Budget) -> list[M
     """Those of the thread that the model is to see, oldest first; None where not one has room."""
     run = recorder.run
     newest = run.truncation_strategy.last_messages if run.truncation_strategy else None
-    if recorder.messages is not None:
-        found = _read(recorder.messages[-newest if newest else 0 :])
-        first = allowed.first([tokens.of_message(message) for message in found])
-        return None if first is None else found[first:]
 
     def work(connection: Connection) -> Sequence[str] | None:
         if allowed.messages is None and newest is None:

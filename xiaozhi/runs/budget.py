@@ -4,16 +4,16 @@
 What a turn will read is estimated (`tokens.py`), rather too high; what it has read is known.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from openai.types.beta.threads import Run
+from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
 
 from xiaozhi import tokens
-from xiaozhi.runs.calls import calls_of
-from xiaozhi.runs.prompt import first_kept
+from xiaozhi.runs.prompt import first_kept, turns
 from xiaozhi.runs.steps import total_usage
+from xiaozhi.store.reasoning_rows import Reasoning
 
 # What an answer may need of a window that prompt and answer share: a quarter, at most this
 ANSWER = 2_048  # tokens
@@ -41,8 +41,17 @@ class Budget:
         return first_kept(sizes, self.messages)
 
 
-def budget(run: Run, steps: Iterable[RunStep], window: int | None) -> Budget:
-    """For the run's next turn. `steps`: those it has done. `window`: of the model, in tokens."""
+def budget(
+    run: Run,
+    steps: Iterable[RunStep],
+    window: int | None,
+    own: Mapping[str, Message] | None = None,
+    thoughts: Sequence[Reasoning] = (),
+) -> Budget:
+    """For the run's next turn. `window`: of the model, in tokens.
+
+    `steps`, `own`, `thoughts`: what the run has done, as `prompt` takes it.
+    """
     done = list(steps)
     used = total_usage(done)
     completion = run.max_completion_tokens
@@ -54,16 +63,19 @@ def budget(run: Run, steps: Iterable[RunStep], window: int | None) -> Budget:
         limit -= used["prompt_tokens"]
         room = limit if room is None else min(room, limit)
     if room is not None:
-        room -= _fixed(run, done)
+        room -= _fixed(run, done, own or {}, thoughts)
     return Budget(completion, room, limited=limit is not None)
 
 
-def _fixed(run: Run, steps: Iterable[RunStep]) -> int:
+def _fixed(
+    run: Run, steps: Iterable[RunStep], own: Mapping[str, Message], thoughts: Sequence[Reasoning]
+) -> int:
     """Tokens of what is sent whatever happens: instructions, functions, the run's own turns."""
     texts = [run.instructions] if run.instructions else []
     texts += [tool.to_json(indent=None) for tool in run.tools]
-    for step in steps:
-        for call in calls_of(step):
-            texts.append(call.function.name + call.function.arguments)
-            texts.append(call.function.output or "")
+    for turn in turns(steps, own, thoughts):
+        # Whatever field a provider has its reasoning in: all of it is read again
+        texts += [value for key, value in turn.items() if key != "role" and isinstance(value, str)]
+        for call in turn.get("tool_calls", ()):
+            texts.append(call["function"]["name"] + call["function"]["arguments"])
     return sum(tokens.AROUND_A_MESSAGE + tokens.of_text(text) for text in texts)

@@ -49,12 +49,13 @@ def prompt(
         content = _content(message)
         if content:
             asked.append({"role": message.role, "content": content})
-    return asked + _turns(steps, own or {}, thoughts)
+    return asked + turns(steps, own or {}, thoughts)
 
 
-def _turns(
+def turns(
     steps: Iterable[RunStep], own: Mapping[str, Message], thoughts: Sequence[Reasoning]
 ) -> list[dict[str, Any]]:
+    """The chat messages of what a run has called so far, and of what it said and thought before."""
     asked: list[dict[str, Any]] = []
     # What was said in the turn whose calls follow, and where that began
     said, begun = "", 0

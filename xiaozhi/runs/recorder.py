@@ -83,7 +83,6 @@ class Recorder:
     def __init__(self, segment: Segment, store: Store, events: Events) -> None:
         self.run = segment.run
         self.epoch = segment.epoch
-        self.messages = segment.messages
         # By time.monotonic(); None where the run's creation lies further back
         self.accepted = segment.accepted if segment.epoch == 0 else None
         self.steps: list[RunStep] = []

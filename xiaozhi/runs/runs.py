@@ -30,7 +30,6 @@ from xiaozhi.store import (
     Segment,
     Store,
     changed,
-    message_rows,
     run_rows,
     thread_rows,
     written,
@@ -239,8 +238,7 @@ class Runs:
     def _added(self, connection: Connection, run: Run) -> Segment:
         expires_at = run.created_at + self._expires_after
         run_rows.add_run(connection, run, owner=self.owner, expires_at=expires_at)
-        messages = message_rows.all_if_few(connection, run.thread_id)
-        return Segment(run, epoch=0, number=0, messages=messages)
+        return Segment(run, epoch=0, number=0)
 
     def _set_going(self, segment: Segment, thread: Thread | None = None) -> None:
         created(self._events, segment.run, thread)

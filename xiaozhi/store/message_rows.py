@@ -14,8 +14,6 @@ from xiaozhi.store.collection import changed
 from xiaozhi.store.objects import messages
 from xiaozhi.store.search import search_on
 
-FEW = 20  # messages that may be read on the way, without a look-up of their own
-
 _row = tables.messages.c
 
 
@@ -35,9 +33,6 @@ _FROM_ON = (
         _row.seq >= select(_row.seq).where(_row.id == bindparam("message")).scalar_subquery(),
     )
     .order_by(_row.seq)
-)
-_FIRST = (
-    select(_row.body).where(_row.thread_id == bindparam("thread")).order_by(_row.seq).limit(FEW + 1)
 )
 _NEWEST = (
     select(_row.body)
@@ -116,12 +111,6 @@ def bodies(connection: Connection, thread_id: str, since: int, *, without_run: s
     """The messages from the place `since` on, oldest first."""
     values = {"thread": thread_id, "run": without_run, "since": since}
     return list(connection.execute(_BODIES, values).scalars())
-
-
-def all_if_few(connection: Connection, thread_id: str) -> list[str] | None:
-    """All messages of a short thread, oldest first; None where the thread is longer."""
-    found = list(connection.execute(_FIRST, {"thread": thread_id}).scalars())
-    return found if len(found) <= FEW else None
 
 
 def text_of(message: Message) -> str:

@@ -7,7 +7,6 @@ caller's unit of work. Who locks both a run and its thread locks the run first, 
 import json
 import time
 from collections.abc import Collection as Values
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,14 +34,12 @@ class Segment:
     """A stretch of a run, up to its end or to requires_action, and the epoch in which it is held.
 
     `number`: 0 from the run's creation on, one more with each submit_tool_outputs.
-    `messages`: the thread's messages before this run (JSON, oldest first), where they are known.
     `accepted`: when this process took it up, by time.monotonic().
     """
 
     run: Run
     epoch: int
     number: int
-    messages: Sequence[str] | None = None
     accepted: float = field(default_factory=time.monotonic)
 
 

@@ -1,6 +1,6 @@
 """How many messages there are, from look to look; no browser."""
 
-from xiaozhi.ui.counted import Counted, counted
+from xiaozhi.ui.counted import KEPT, Counted, Counts, counted
 
 
 def at(first: int, behind: int) -> list[str]:
@@ -42,3 +42,19 @@ def test_earlier_ones_that_are_shown_count_once():
 def test_where_all_are_new_they_are_read_again():
     known = Counted("one", 60, at(60, 100))
     assert counted(known, "one", at(160, 200), lambda: 200).count == 200
+
+
+def test_a_page_that_goes_to_and_fro_counts_each_once():
+    counts = Counts()
+    for thread_id, count in (("one", 300), ("other", 500)):
+        counts.keep(counted(counts.of(thread_id), thread_id, at(60, 100), lambda n=count: n))
+    for thread_id, count in (("one", 300), ("other", 500)):
+        assert counted(counts.of(thread_id), thread_id, at(60, 100), never).count == count
+
+
+def test_only_the_last_ones_are_remembered():
+    counts = Counts()
+    for number in range(KEPT + 1):
+        counts.keep(Counted(str(number), 0, []))
+    assert counts.of("0") is None
+    assert counts.of("1") == Counted("1", 0, [])

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
+from urllib.parse import urlsplit
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.process.processes import Process, free_port, started
-from tests.running import KEY
+from tests.running import KEY, running
 from xiaozhi.chat_models.scripted import Says, Scripted
 from xiaozhi.ui.page import SCRIPT
 
@@ -83,6 +85,62 @@ def _ask_nobody(page: AppTest) -> None:
     assert "c" not in page.query_params
     assert ["The server cannot be reached" in error.value for error in page.error] == [True]
     assert page.chat_input[0].value == "Hello?"
+
+
+def test_a_list_of_models_that_could_not_be_read_is_not_remembered():
+    apart(_ask_for_models_twice, free_port())
+
+
+def _ask_for_models_twice(page: AppTest) -> None:
+    """The server is there for the second time only."""
+
+    def script() -> None:
+        import streamlit as st
+
+        from xiaozhi.ui.client import models
+
+        st.text(str([model.id for model in models()]))
+
+    asking = AppTest.from_function(script)
+    asking.secrets = page.secrets
+    asking.run()
+    assert [text.value for text in asking.text] == ["[]"]
+    port = urlsplit(str(page.secrets["XIAOZHI_URL"])).port
+    assert port is not None
+    with Scripted().served() as url, running(Path(mkdtemp()), port=port, model_url=url):
+        asking.run()
+    assert ["scripted" in text.value for text in asking.text] == [True]
+    assert not asking.exception
+    page.run()
+
+
+def test_what_cannot_be_tried_again_leaves_held_pictures_alone():
+    apart(_try_again_with_nobody, free_port())
+
+
+def _try_again_with_nobody(page: AppTest) -> None:
+    def script() -> None:
+        import streamlit as st
+        from openai.types.beta.threads import Run
+
+        from xiaozhi.ui import turns
+        from xiaozhi.ui.conversation import Conversation
+        from xiaozhi.ui.question import Picture, Question
+
+        held = st.session_state.held = Question("", (Picture(b"a picture", "image/png"),))
+        st.session_state.draft = "half a sent"
+        turns.ask_again(Conversation("thread_1"), Run.model_construct(id="run_1"))
+        st.text(str(st.session_state.get("held") == held))
+        st.text(st.session_state.draft)
+        turns.show_problem()
+
+    trying = AppTest.from_function(script)
+    trying.secrets = page.secrets
+    trying.run()
+    assert not trying.exception
+    assert [text.value for text in trying.text] == ["True", "half a sent"]
+    assert ["The server cannot be reached" in error.value for error in trying.error] == [True]
+    page.run()
 
 
 if __name__ == "__main__":

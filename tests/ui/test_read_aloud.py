@@ -11,15 +11,16 @@ from xiaozhi.chat_models.scripted import Says, Scripted
 VOICES = """
 window.heard = [];
 window.cut = 0;
-const voices = [
+window.listeners = [];
+window.voices = [
   { lang: "en_GB", name: "British", localService: false },
   { lang: "en-US", name: "American", localService: true },
   { lang: "zh-CN", name: "Chinese", localService: true },
 ];
 window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text; } };
 Object.defineProperty(window, "speechSynthesis", { value: {
-  getVoices: () => voices,
-  addEventListener: () => {},
+  getVoices: () => window.voices,
+  addEventListener: (_name, listener) => window.listeners.push(listener),
   speak: (said) => window.heard.push(said),
   cancel: () => window.cut++,
 } });
@@ -90,3 +91,20 @@ def test_where_nothing_can_speak_nothing_offers_it(look: Looking, model: Scripte
     seen = answered(look, model, "你好", speech=NO_SPEECH)
     expect(seen.page.get_by_role("button", name="复制", exact=True)).to_be_visible()
     expect(seen.button("朗读")).to_have_count(0)
+
+
+def test_voices_that_come_late_are_waited_for_once(look: Looking, model: Scripted):
+    """Each redraw of a row made one more listener, which never went away."""
+    seen = answered(look, model, "One.", "Two.", speech=VOICES, locale="en-US")
+    for number in range(3):
+        model.script = [Says("More.")]
+        seen.ask(f"More {number}")
+        expect(seen.page.locator('[class*="st-key-under_"]')).to_have_count(3 + number)
+    assert seen.page.evaluate("window.listeners.length") == 1
+    read = seen.button("Read aloud")
+    expect(read).to_have_count(5)
+    tell = "window.listeners.forEach(listener => listener())"
+    seen.page.evaluate(f"window.voices.length = 0; {tell}")
+    expect(read).to_have_count(0)
+    seen.page.evaluate(f"window.voices.push({{ lang: 'en-US', name: 'Late' }}); {tell}")
+    expect(read).to_have_count(5)

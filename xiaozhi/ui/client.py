@@ -34,13 +34,18 @@ def or_default(model: str | None) -> str | Omit:
     return model or omit
 
 
-@st.cache_resource(ttl=30)
 def models() -> list[Model]:
     """The models that can answer, the server's default first; none if it is silent."""
     try:
-        return list(client().models.list())
+        return _listed_models()
     except APIError:
+        # Not remembered: for half a minute nobody could choose a model.
         return []
+
+
+@st.cache_resource(ttl=30, show_spinner=False)
+def _listed_models() -> list[Model]:
+    return list(client().models.list())
 
 
 def explained(error: Exception) -> str:

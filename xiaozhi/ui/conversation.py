@@ -11,7 +11,7 @@ from openai.types.beta.threads import Message, Run
 from xiaozhi.ui import choice, shelves, temporary, titles, waiting
 from xiaozhi.ui.choice import assistant_id
 from xiaozhi.ui.client import client, or_default
-from xiaozhi.ui.counted import Counted, counted
+from xiaozhi.ui.counted import Counted, Counts, counted
 from xiaozhi.ui.follow import ENDED, Followed, followed, let_go
 from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
@@ -196,13 +196,16 @@ def settled(run: Run, outputs: Mapping[str, str]) -> None:
 def _count(thread_id: str, newest: list[Message], *, has_earlier: bool) -> int:
     """How many messages the thread has; past the limit it does not matter."""
     ids = [message.id for message in newest]
-    known: Counted | None = st.session_state.get("counted")
+    known: Counts = st.session_state.setdefault("counts", Counts())
     if has_earlier:
-        found = counted(known, thread_id, ids, lambda: _read_count(thread_id))
+        found = counted(known.of(thread_id), thread_id, ids, lambda: _read_count(thread_id))
     else:
         found = Counted(thread_id, 0, ids)
-    # Past the limit it is not known how many there are: what is taken away would count wrongly.
-    st.session_state.counted = found if found.count < MOST_MESSAGES else None
+    if found.count < MOST_MESSAGES:
+        known.keep(found)
+    else:
+        # It is not known how many there are: what is taken away would count wrongly.
+        known.forget(thread_id)
     return found.count
 
 

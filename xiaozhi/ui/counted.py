@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+KEPT = 50  # conversations; between more than these nobody switches to and fro
+
 
 @dataclass(frozen=True)
 class Counted:
@@ -18,6 +20,25 @@ class Counted:
     @property
     def count(self) -> int:
         return self.before + len(self.ids)
+
+
+class Counts:
+    """The counts of the conversations that one page has looked at last, `KEPT` of them."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, Counted] = {}
+
+    def of(self, thread_id: str) -> Counted | None:
+        return self._of.get(thread_id)
+
+    def keep(self, count: Counted) -> None:
+        self.forget(count.thread_id)
+        self._of[count.thread_id] = count
+        if len(self._of) > KEPT:
+            self.forget(next(iter(self._of)))
+
+    def forget(self, thread_id: str) -> None:
+        self._of.pop(thread_id, None)
 
 
 def counted(

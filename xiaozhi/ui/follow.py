@@ -13,10 +13,11 @@ from openai import APIConnectionError, APIError, OpenAI, Stream
 from openai.types.beta.assistant_stream_event import AssistantStreamEvent
 from openai.types.beta.threads import Run
 
+from xiaozhi.ui.growing_text import GrowingText
 from xiaozhi.ui.thinking import Thinking
 
 ATTEMPTS = 5  # to come back to a run after a lost connection
-KEPT = 200  # runs that are remembered, at most
+KEPT = 200  # runs that have ended and are remembered, at most
 
 # What waits for a function stands in both: nothing more is heard of it, and no other may begin.
 ENDED = ("completed", "incomplete", "failed", "cancelled", "expired", "requires_action")
@@ -31,7 +32,7 @@ class Followed:
 
     def __init__(self, client: OpenAI, run: Run) -> None:
         self.run = run
-        self.text = ""
+        self._text = GrowingText()
         self.thinking = Thinking()
         self.lost: APIError | None = None
         self._client = client
@@ -41,13 +42,17 @@ class Followed:
         self._follower.start()
 
     @property
+    def text(self) -> str:
+        return str(self._text)
+
+    @property
     def ended(self) -> bool:
         return self.lost is not None or self.run.status in ENDED
 
     def wait(self, known: int, timeout: float) -> None:
         """Until there is more text than `known` characters, or the end; `timeout` s at most."""
         with self._heard:
-            self._heard.wait_for(lambda: len(self.text) != known or self.ended, timeout)
+            self._heard.wait_for(lambda: len(self._text) != known or self.ended, timeout)
 
     def join(self) -> None:
         """Until the end, without being woken by each word."""
@@ -67,7 +72,7 @@ class Followed:
                 return
 
     def _listen(self) -> None:
-        self.text = ""
+        self._text = GrowingText()
         self.thinking = Thinking()
         stream = self._client.get(
             f"/threads/{self.run.thread_id}/runs/{self.run.id}/events",
@@ -90,7 +95,7 @@ class Followed:
             for part in event.data.delta.content or ():
                 if part.type == "text" and part.text and part.text.value:
                     with self._heard:
-                        self.text += part.text.value
+                        self._text.add(part.text.value)
                         self._heard.notify_all()
         elif isinstance(event.data, Run):
             with self._heard:
@@ -108,7 +113,9 @@ def followed(client: OpenAI, run: Run) -> Followed:
     runs, lock = _runs()
     with lock:
         if run.id not in runs:
-            for old in list(runs)[: len(runs) - KEPT + 1]:
+            # A follower that is forgotten while it runs goes on, and the next look starts another.
+            ended = [id for id, each in runs.items() if each.ended]
+            for old in ended[: max(0, len(ended) - KEPT + 1)]:
                 del runs[old]
             runs[run.id] = Followed(client, run)
         return runs[run.id]

@@ -6,6 +6,8 @@ from typing import Any
 
 from openai.types.beta.threads import Run
 
+from xiaozhi.ui.growing_text import GrowingText
+
 DELTA = "thread.run.reasoning.delta"
 COMPLETED = "thread.run.reasoning.completed"
 
@@ -14,9 +16,13 @@ class Thinking:
     """`text`: everything that was thought so far, in one turn of the run or more."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self._text = GrowingText()
         self._seconds = 0.0
         self._since: float | None = None
+
+    @property
+    def text(self) -> str:
+        return str(self._text)
 
     @property
     def goes_on(self) -> bool:
@@ -32,8 +38,8 @@ class Thinking:
         if event == DELTA:
             if self._since is None:
                 self._since = time.monotonic()
-                self.text += "\n\n" if self.text else ""
-            self.text += told["delta"]["text"]
+                self._text.add("\n\n" if self._text else "")
+            self._text.add(told["delta"]["text"])
         elif event == COMPLETED:
             self._since = None
             self._seconds += told["seconds"] or 0.0

@@ -76,7 +76,8 @@ def ask_again(conversation: Conversation, failed: Run) -> None:
     try:
         talk.asked_again(conversation, failed, who_answers.chosen())
     except APIError as error:
-        _keep(Question(""), explained(error))
+        # Nothing goes back into the composer: what is held there for the next question stays.
+        _say(explained(error))
 
 
 def stop(turn: Turn) -> None:
@@ -103,7 +104,11 @@ def show_problem() -> None:
 
 
 def _keep(question: Question, problem: str) -> None:
+    _say(problem)
+    composer.put_back(question)
+
+
+def _say(problem: str) -> None:
     # It may be the assistant that is gone: the next try looks for it anew.
     forget_assistant()
     st.session_state.problem = problem
-    composer.put_back(question)

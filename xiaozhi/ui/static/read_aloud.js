@@ -5,6 +5,13 @@ const voices = () => globalThis.speechSynthesis?.getVoices() ?? [];
 // A browser would go on reading what is no longer to be seen.
 globalThis.addEventListener("pagehide", () => globalThis.speechSynthesis?.cancel());
 
+// The buttons that are on the page. One listener for all of them: one for each redraw of a row would
+// never go away, and keep the button that it belongs to.
+const readButtons = new Set();
+globalThis.speechSynthesis?.addEventListener?.("voiceschanged", () => {
+  for (const button of readButtons) button.hidden = voices().length === 0;
+});
+
 // The words of a Markdown text, without what only the eye can use.
 function spoken(text) {
   return text
@@ -74,7 +81,8 @@ function readButton(row, key, data) {
   if (!globalThis.speechSynthesis) return;
   const made = button(row, "read", data.say_read);
   made.hidden = voices().length === 0;
-  speechSynthesis.addEventListener?.("voiceschanged", () => (made.hidden = voices().length === 0));
+  for (const other of readButtons) if (!other.isConnected) readButtons.delete(other);
+  readButtons.add(made);
   if (reading?.key === key) {
     reading.button = made;
     mark(made, data, true);

@@ -1,14 +1,15 @@
 """The metadata of an object: its limits (contract 3.2), and a patch that changes single keys."""
 
 from collections.abc import Mapping
-from typing import Annotated, LiteralString
+from typing import Annotated, Any, LiteralString, cast
 
-from pydantic import AfterValidator, ConfigDict, Field, RootModel, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, RootModel, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from xiaozhi.errors import InvalidRequest
 
 KEYS = 16
+PATCHED = 64  # keys that a patch may name: some are removed
 KEY_LENGTH = 64  # characters
 VALUE_LENGTH = 512  # characters
 
@@ -38,21 +39,31 @@ def _too_large(
     return None
 
 
-def _checked(metadata: dict[str, str]) -> dict[str, str]:
+def _checked(found: Any) -> Any:
+    """Before the values are looked at: each of a million could be wrong."""
+    metadata = cast("dict[str, object]", found) if isinstance(found, dict) else {}
     if exceeded := _too_large(metadata):
         code, words, values = exceeded
         raise PydanticCustomError(code, words, values)
-    return metadata
+    return cast("Any", found)
+
+
+def _short_patch(found: Any) -> Any:
+    named = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    if len(named) > PATCHED:
+        values = {"most": PATCHED, "got": len(named)}
+        raise PydanticCustomError("object_above_max_properties", _TOO_MANY, values)
+    return cast("Any", found)
 
 
 Metadata = Annotated[
     dict[str, Value],
-    AfterValidator(_checked),
+    BeforeValidator(_checked),
     Field(json_schema_extra={"maxProperties": KEYS, "propertyNames": {"maxLength": KEY_LENGTH}}),
 ]
 
 
-class MetadataPatch(RootModel[dict[str, Value | None]]):
+class MetadataPatch(RootModel[Annotated[dict[str, Value | None], BeforeValidator(_short_patch)]]):
     """Keys with their new values; null removes a key, and what is not named stays."""
 
     model_config = ConfigDict(strict=True)

@@ -25,11 +25,20 @@ from pydantic_core import PydanticCustomError
 
 from xiaozhi.json_objects import JsonObject
 from xiaozhi.metadata import Metadata
+from xiaozhi.request_limits import (
+    ATTACHMENT_TOOLS,
+    ATTACHMENTS,
+    MESSAGES,
+    MOVED_MESSAGES,
+    PARTS,
+    TOOL_OUTPUTS,
+)
 
 INSTRUCTIONS = 256_000  # characters
 MESSAGE_TEXT = 256_000  # characters
 TOOLS = 128
 TOKENS_AT_LEAST = 256
+MOST_KEYS = 64  # more than any of the classes below has
 
 # For the description of a field that OpenAI's API does not have (docs/extensions.md)
 EXTENSION: dict[str, Any] = {"x-xiaozhi-extension": True}
@@ -52,6 +61,8 @@ class Body(BaseModel):
         if not isinstance(found, dict):
             return found
         body = cast("dict[str, Any]", found)
+        if len(body) > MOST_KEYS and cls.model_config.get("extra") == "forbid":
+            body = _without_most_unknown_keys(body, cls)
         return {
             key: value
             for key, value in body.items()
@@ -61,6 +72,13 @@ class Body(BaseModel):
     def given(self) -> dict[str, Any]:
         """The fields that the client sent, as JSON-like values."""
         return self.model_dump(exclude_unset=True, by_alias=True)
+
+
+def _without_most_unknown_keys(body: dict[str, Any], cls: type[Body]) -> dict[str, Any]:
+    """With the first unknown key alone, which is refused: each one would cost an error."""
+    known = {field.alias or name for name, field in cls.model_fields.items()}
+    unknown = next(key for key in body if key not in known)
+    return {key: value for key, value in body.items() if key in known or key == unknown}
 
 
 # --- tools
@@ -109,15 +127,15 @@ class FunctionTool(Body):
 AnyTool = Annotated[
     CodeInterpreterTool | FileSearchTool | FunctionTool, Field(discriminator="type")
 ]
-Tools = Annotated[list[AnyTool], Field(max_length=TOOLS)]
+Tools = Annotated[list[AnyTool], Field(max_length=TOOLS, fail_fast=True)]
 
 
 class CodeInterpreterResources(Body):
-    file_ids: Annotated[list[str], Field(max_length=20)] | None = None
+    file_ids: Annotated[list[str], Field(max_length=20, fail_fast=True)] | None = None
 
 
 class FileSearchResources(Body):
-    vector_store_ids: Annotated[list[str], Field(max_length=1)] | None = None
+    vector_store_ids: Annotated[list[str], Field(max_length=1, fail_fast=True)] | None = None
     vector_stores: Annotated[list[dict[str, Any]], Field(max_length=1)] | None = None
 
 
@@ -260,7 +278,7 @@ def _text_or_parts(found: Any) -> str:
 
 Content = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_TEXT), Tag("=text")]
-    | Annotated[list[Part], Field(min_length=1), Tag("=parts")],
+    | Annotated[list[Part], Field(min_length=1, max_length=PARTS, fail_fast=True), Tag("=parts")],
     Discriminator(_text_or_parts),
 ]
 
@@ -271,14 +289,21 @@ class AttachmentTool(Body):
 
 class Attachment(Body):
     file_id: str | None = None
-    tools: list[AttachmentTool] | None = None
+    tools: (
+        Annotated[list[AttachmentTool], Field(max_length=ATTACHMENT_TOOLS, fail_fast=True)] | None
+    ) = None
 
 
 class CreateMessage(Body):
     role: Literal["user", "assistant"]
     content: Content
-    attachments: list[Attachment] = Field(default_factory=list[Attachment])
+    attachments: list[Attachment] = Field(
+        default_factory=list[Attachment], max_length=ATTACHMENTS, fail_fast=True
+    )
     metadata: Metadata = Field(default_factory=dict[str, str])
+
+
+Messages = Annotated[list[CreateMessage], Field(max_length=MESSAGES, fail_fast=True)]
 
 
 class ModifyMessage(Body):
@@ -286,7 +311,7 @@ class ModifyMessage(Body):
 
 
 class CreateThread(Body):
-    messages: list[CreateMessage] = Field(default_factory=list[CreateMessage])
+    messages: Messages = Field(default_factory=list[CreateMessage])
     tool_resources: ToolResources | None = None
     metadata: Metadata = Field(default_factory=dict[str, str])
 
@@ -296,8 +321,10 @@ class Exchange(Body):
 
     other_thread_id: str
     since: str
-    messages: list[str] = Field(default_factory=list[str])
-    additional_messages: list[CreateMessage] = Field(default_factory=list[CreateMessage])
+    messages: list[str] = Field(
+        default_factory=list[str], max_length=MOVED_MESSAGES, fail_fast=True
+    )
+    additional_messages: Messages = Field(default_factory=list[CreateMessage])
 
 
 class ModifyThread(Body):
@@ -334,7 +361,7 @@ class CreateRun(RunSettings):
     additional_instructions: Annotated[str, StringConstraints(max_length=INSTRUCTIONS)] | None = (
         None
     )
-    additional_messages: list[CreateMessage] = Field(default_factory=list[CreateMessage])
+    additional_messages: Messages = Field(default_factory=list[CreateMessage])
 
 
 class CreateThreadAndRun(RunSettings):
@@ -352,7 +379,7 @@ class ToolOutput(Body):
 
 
 class SubmitToolOutputs(Body):
-    tool_outputs: list[ToolOutput]
+    tool_outputs: Annotated[list[ToolOutput], Field(max_length=TOOL_OUTPUTS, fail_fast=True)]
     stream: bool = False
 
 

@@ -4,13 +4,14 @@ from fastapi import APIRouter, Response
 
 from xiaozhi import assistants, store
 from xiaozhi.api import answers
+from xiaozhi.api.bodies import JsonRoute
 from xiaozhi.api.dependencies import ThePage, TheRooms
 from xiaozhi.api.not_yet import refuse_what_is_not_there
 from xiaozhi.ids import now
 from xiaozhi.requests import CreateAssistant, ModifyAssistant
 from xiaozhi.store import Connection, written
 
-router = APIRouter(prefix="/assistants", tags=["Assistants"])
+router = APIRouter(route_class=JsonRoute, prefix="/assistants", tags=["Assistants"])
 
 
 @router.post("")

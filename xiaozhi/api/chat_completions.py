@@ -8,13 +8,14 @@ from starlette.types import Send
 
 from xiaozhi import chat_models
 from xiaozhi.api import answers
+from xiaozhi.api.bodies import JsonRoute
 from xiaozhi.api.dependencies import TheRooms
 from xiaozhi.api.event_stream import HEADERS, WhileRead, body
 from xiaozhi.chat_models import ChatModel, Relayed
 from xiaozhi.errors import ModelFailed
 from xiaozhi.requests import CreateChatCompletion
 
-router = APIRouter(prefix="/chat/completions", tags=["Chat"])
+router = APIRouter(route_class=JsonRoute, prefix="/chat/completions", tags=["Chat"])
 
 
 @router.post("")

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Response
 
 from xiaozhi import store, threads
 from xiaozhi.api import answers
+from xiaozhi.api.bodies import JsonRoute
 from xiaozhi.api.dependencies import IsRetry, ThePage, TheRooms
 from xiaozhi.api.not_yet import refuse_what_is_not_there
 from xiaozhi.ids import now
@@ -13,7 +14,7 @@ from xiaozhi.metadata import MetadataPatch
 from xiaozhi.requests import CreateMessage, ModifyMessage
 from xiaozhi.store import Connection, Page
 
-router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["Messages"])
+router = APIRouter(route_class=JsonRoute, prefix="/threads/{thread_id}/messages", tags=["Messages"])
 
 
 @router.post("")

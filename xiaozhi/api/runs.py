@@ -7,6 +7,7 @@ from openai.types.beta.threads import Run
 
 from xiaozhi import store
 from xiaozhi.api import answers
+from xiaozhi.api.bodies import JsonRoute
 from xiaozhi.api.dependencies import (
     IsRetry,
     Rooms,
@@ -27,7 +28,7 @@ from xiaozhi.requests import (
 from xiaozhi.runs import with_reasoning
 from xiaozhi.store import Connection, Page, written
 
-router = APIRouter(prefix="/threads", tags=["Runs"])
+router = APIRouter(route_class=JsonRoute, prefix="/threads", tags=["Runs"])
 
 
 @router.post("/runs")

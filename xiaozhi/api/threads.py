@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from xiaozhi import store, threads
 from xiaozhi.api import answers
+from xiaozhi.api.bodies import JsonRoute
 from xiaozhi.api.dependencies import IsRetry, ThePage, TheRooms
 from xiaozhi.api.not_yet import refuse_what_is_not_there
 from xiaozhi.errors import InvalidRequest
@@ -16,7 +17,7 @@ from xiaozhi.metadata import MetadataPatch
 from xiaozhi.requests import CreateThread, Exchange, ModifyThread
 from xiaozhi.store import ListedThread, Page, ThreadsWanted, thread_page, written
 
-router = APIRouter(prefix="/threads", tags=["Threads"])
+router = APIRouter(route_class=JsonRoute, prefix="/threads", tags=["Threads"])
 
 # Of a search: each word costs a look-up, each pair a look into every thread.
 LONGEST_QUERY = 200  # characters

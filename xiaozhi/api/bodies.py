@@ -86,7 +86,12 @@ class JsonRoute(APIRoute):
         return read
 
 
-_NOT_JSON: dict[str, object] = {"type": "json_invalid", "loc": ("body",), "msg": "JSON decode error", "input": {}}
+_NOT_JSON: dict[str, object] = {
+    "type": "json_invalid",
+    "loc": ("body",),
+    "msg": "JSON decode error",
+    "input": {},
+}
 
 
 class _Read(Request):

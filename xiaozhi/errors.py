@@ -8,6 +8,7 @@ XiaozhiError
 │   ├── TooLarge         … because of its size
 │   └── UnsupportedContent   … because of its content type
 ├── NotFound             there is no such thing (here)
+├── Misdirected          the request is for another server, or from another site's page
 ├── TooManyRequests      more runs wait than may
 ├── ModelFailed          a chat model did not answer, or broke off
 └── Unavailable          not now: shutting down, disk full, overloaded
@@ -67,6 +68,10 @@ class UnsupportedContent(InvalidRequest):
 
 
 class NotFound(XiaozhiError):
+    pass
+
+
+class Misdirected(XiaozhiError):
     pass
 
 

@@ -15,7 +15,16 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from xiaozhi import tracing
-from xiaozhi.api import Access, Rooms, Transport, create_api, health, http_error, scraping
+from xiaozhi.api import (
+    Access,
+    HostGuard,
+    Rooms,
+    Transport,
+    create_api,
+    health,
+    http_error,
+    scraping,
+)
 from xiaozhi.chat_models import BuiltIn, Catalog, ChatModel, OpenAICompatible
 from xiaozhi.dispatch import Dispatcher, InProcess, Places
 from xiaozhi.errors import CannotStart
@@ -73,7 +82,10 @@ def create_server(settings: Settings, *, port: int, gguf: Path | None = None) ->
         routes=routes,
         lifespan=lifespan,
         exception_handlers=handlers,
-        middleware=[Middleware(Access)],
+        middleware=[
+            Middleware(Access),
+            Middleware(HostGuard, settings.host, settings.allowed_hosts),
+        ],
     )
     return server
 

@@ -8,11 +8,17 @@ in the environment and in .streamlit/secrets.toml (where the tutorial had them);
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from xiaozhi import host_names
 from xiaozhi.errors import CannotStart
 
 CONFIG_FILE = "xiaozhi.toml"
@@ -44,6 +50,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="where to listen; 0.0.0.0 for every network")
     port: int = Field(8501, ge=0, le=65535, description="the port; 0 takes a free one")
+    allowed_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="names that this server is reached by, for one behind a proxy or on a network: "
+        "assistant.example.com,*.example.org (default: localhost, loopback addresses and --host)",
+    )
     data: Path = Field(
         default_factory=_data_folder, description="the folder of everything that is kept"
     )
@@ -149,6 +160,15 @@ class Settings(BaseSettings):
             _ConfigFile(settings_cls),
             _SecretsFile(settings_cls),
         )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _hosts_are_names(cls, value: object) -> frozenset[str]:
+        """A list, or one string of names with commas or spaces between them."""
+        names = value.replace(",", " ").split() if isinstance(value, str) else value
+        if not isinstance(names, list | tuple | set | frozenset):
+            raise ValueError("it must be a list of names")
+        return frozenset(host_names.pattern(str(name)) for name in cast("list[object]", names))
 
     @field_validator("database")
     @classmethod

@@ -66,7 +66,7 @@ def balanced(folder: Path, replicas: Sequence[int]) -> Generator[str]:
         process.communicate(timeout=10)
 
 
-def status(url: str) -> int:
+def status(url: str | urllib.request.Request) -> int:
     """What a GET is answered with."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:

@@ -40,7 +40,11 @@ def address(
     with ExitStack() as stack:
         # Both at once: each takes seconds.
         replicas = [
-            Process(folder / name, "--model-url", model_server[1]) for name in ("one", "other")
+            Process(
+                folder / name,
+                *("--model-url", model_server[1], "--allowed-hosts", "assistant.example"),
+            )
+            for name in ("one", "other")
         ]
         for replica in replicas:
             stack.callback(replica.kill)
@@ -91,6 +95,15 @@ def session(address: str, cookie: str, resumed: str | None = None) -> str:
             if message.HasField("new_session"):
                 return message.new_session.initialize.session_id
     raise AssertionError("the page said nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "answered"), [("assistant.example:8443", 200), ("evil.example", 421)]
+)
+def test_the_name_that_a_browser_used_reaches_the_replica(address: str, name: str, answered: int):
+    for path in ("/", "/health/ready", "/v1/docs"):
+        asked = urllib.request.Request(address + path, headers={"Host": name})
+        assert status(asked) == answered
 
 
 def test_calls_go_to_each_of_the_replicas(address: str):

@@ -47,7 +47,16 @@ def test_the_key_is_made_once_and_kept_to_its_owner(
 def test_help_explains_every_flag():
     shown = run("--help")
     assert shown.returncode == 0
-    for flag in ("--host", "--port", "--data", "--model", "--model-url", "--no-ui", "--dev"):
+    for flag in (
+        "--host",
+        "--allowed-hosts",
+        "--port",
+        "--data",
+        "--model",
+        "--model-url",
+        "--no-ui",
+        "--dev",
+    ):
         assert flag in shown.stdout
 
 

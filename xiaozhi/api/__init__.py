@@ -5,7 +5,17 @@ from xiaozhi.api.answers import http_error
 from xiaozhi.api.app import create_api
 from xiaozhi.api.dependencies import Rooms
 from xiaozhi.api.health import health
+from xiaozhi.api.host_guard import HostGuard
 from xiaozhi.api.scraping import scraping
 from xiaozhi.api.transport import Transport
 
-__all__ = ["Access", "Rooms", "Transport", "create_api", "health", "http_error", "scraping"]
+__all__ = [
+    "Access",
+    "HostGuard",
+    "Rooms",
+    "Transport",
+    "create_api",
+    "health",
+    "http_error",
+    "scraping",
+]

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from xiaozhi.api.refusals import NOT_JSON, refusal
 from xiaozhi.errors import (
     InvalidRequest,
+    Misdirected,
     ModelFailed,
     NotFound,
     TooLarge,
@@ -31,6 +32,7 @@ STATUS: Mapping[type[XiaozhiError], int] = {
     InvalidRequest: 400,
     Unauthorized: 401,
     NotFound: 404,
+    Misdirected: 421,
     TooManyRequests: 429,
     ModelFailed: 502,
     Unavailable: 503,

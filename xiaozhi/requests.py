@@ -386,10 +386,15 @@ class SubmitToolOutputs(Body):
 # --- chat completions
 
 
-class CreateChatCompletion(Body):
-    """Passed on to the model's endpoint, which knows best what else may stand in it."""
+class CreateDeploymentCompletion(Body):
+    """As at Azure, where the path names the model."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    model: Annotated[str, StringConstraints(min_length=1)]
     messages: Annotated[list[Any], Field(min_length=1)]
+
+
+class CreateChatCompletion(CreateDeploymentCompletion):
+    """Passed on to the model's endpoint, which knows best what else may stand in it."""
+
+    model: Annotated[str, StringConstraints(min_length=1)]

@@ -16,6 +16,8 @@ from starlette.routing import Mount
 
 from xiaozhi import tracing
 from xiaozhi.api import (
+    AZURE,
+    BASES,
     Access,
     HostGuard,
     Rooms,
@@ -72,7 +74,8 @@ def create_server(settings: Settings, *, port: int, gguf: Path | None = None) ->
         return server.state.rooms
 
     watching = [*health(rooms), scraping(rooms, [key] if settings.metrics == "key" else None)]
-    routes = [Mount("/v1", Transport(api, [key])), *watching]
+    doors = [Mount(base, Transport(api, [key], needs_beta=base not in AZURE)) for base in BASES]
+    routes = [*doors, *watching]
     if page is not None:
         routes.append(Mount("/", page))
     # FastAPI only where its work is wanted: each of its layers is passed by every request.

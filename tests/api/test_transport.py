@@ -93,6 +93,49 @@ def test_the_beta_header_is_asked_for_where_openai_asks_for_it(server: Running):
     assert ask(server, "/v1/assistants", headers=both).status == 200
 
 
+def test_the_key_may_come_in_azures_header(server: Running):
+    """Everywhere: programs bring it to /v1 too."""
+    for path in ("/v1/models", "/metrics"):
+        assert ask(server, path, headers={"api-key": KEY}).status == 200
+        # Some clients must send the other header, and put anything into it.
+        both = {"api-key": KEY, "Authorization": "Bearer placeholder"}
+        assert ask(server, path, headers=both).status == 200
+        answer = ask(server, path, headers={"api-key": "sk-wrong-and-long-enough"})
+        error = answer.json()["error"]
+        assert (answer.status, error["code"]) == (401, "invalid_api_key")
+        assert error["message"].startswith("Incorrect API key provided: sk-...ough.")
+    nothing = ask(server, "/v1/models", headers={"api-key": " "}).json()["error"]
+    assert "or in an api-key header (i.e. api-key: YOUR_KEY)." in nothing["message"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["assistants=v2;realtime=v1", "realtime=v1; assistants=v2", "assistants=v1, assistants=v2"],
+)
+def test_beta_values_may_be_joined_as_clients_do(server: Running, value: str):
+    headers = {"Authorization": f"Bearer {KEY}", "OpenAI-Beta": value}
+    assert ask(server, "/v1/assistants", headers=headers).status == 200
+
+
+def test_the_first_version_of_the_api_is_told_that_it_is_gone(server: Running):
+    headers = {"Authorization": f"Bearer {KEY}", "OpenAI-Beta": "assistants=v1"}
+    answer = ask(server, "/v1/assistants", headers=headers)
+    assert (answer.status, answer.json()["error"]) == (
+        400,
+        {
+            "message": "The v1 Assistants API has been deprecated. Please try again by setting the "
+            "header 'OpenAI-Beta: assistants=v2'. See the migration guide for more information: "
+            "https://platform.openai.com/docs/assistants/migration.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "invalid_beta",
+        },
+    )
+    for path in ("/v1/files", "/v1/vector_stores", "/v1/models/nobody"):
+        # These never wanted the header, whatever stands in it.
+        assert ask(server, path, headers=headers).status == 404
+
+
 @pytest.mark.parametrize("body", ["{", "nonsense", b"\xff\xfe", "[1]", '"text"', "{'a': 1}"])
 def test_what_is_no_json_object_is_told_so(server: Running, body: str | bytes):
     answer = ask(server, "/v1/assistants", body)

@@ -30,10 +30,13 @@ def test_a_second_turn_knows_the_first(name: str, server: Running, model: Script
     ]
 
 
+@pytest.mark.parametrize("azure", [False, True], ids=["openai", "azure"])
 @pytest.mark.parametrize("name", NODE)
-def test_node_hears_a_stream_polls_and_lists(name: str, server: Running, model: Scripted):
+def test_node_hears_a_stream_polls_and_lists(
+    name: str, azure: bool, server: Running, model: Scripted
+):
     model.script = [Says(["你", "好", "！"], pause=0.05), Says("You said 你好.")]
-    seen = seen_by(name, "two_turns", server)
+    seen = seen_by(name, "two_turns", server, azure=azure)
     assert seen == {
         "answers": ["你好！", "You said 你好."],
         "events": [
@@ -74,10 +77,13 @@ def test_the_model_calls_a_function_of_the_client(name: str, server: Running, mo
     assert output == {"role": "tool", "tool_call_id": call["id"], "content": "sunny, 25 °C"}
 
 
+@pytest.mark.parametrize("azure", [False, True], ids=["openai", "azure"])
 @pytest.mark.parametrize("name", NODE)
-def test_node_hears_a_call_and_what_follows_it(name: str, server: Running, model: Scripted):
+def test_node_hears_a_call_and_what_follows_it(
+    name: str, azure: bool, server: Running, model: Scripted
+):
     model.script = [Calls([("weather", BEIJING)]), Says(["It ", "is sunny."], pause=0.05)]
-    seen = seen_by(name, "function", server)
+    seen = seen_by(name, "function", server, azure=azure)
     assert seen == {
         "answers": ["It is sunny."],
         "called": [{"city": "北京"}],
@@ -100,3 +106,10 @@ def test_node_hears_a_call_and_what_follows_it(name: str, server: Running, model
         "steps": [["tool_calls", "completed"], ["message_creation", "completed"]],
         "output": "sunny, 25 °C",
     }
+
+
+@pytest.mark.parametrize("name", NODE)
+def test_nodes_client_for_azure_chats(name: str, server: Running, model: Scripted):
+    model.script = [Says("你好！"), Says("你好！")]
+    assert seen_by(name, "chat", server, azure=True) == ["你好！", "你好！"]
+    assert [request["model"] for request in model.requests] == ["scripted", "scripted"]

@@ -3,6 +3,7 @@
 from xiaozhi.api.access import Access
 from xiaozhi.api.answers import http_error
 from xiaozhi.api.app import create_api
+from xiaozhi.api.bases import AZURE, BASES
 from xiaozhi.api.dependencies import Rooms
 from xiaozhi.api.health import health
 from xiaozhi.api.host_guard import HostGuard
@@ -10,6 +11,8 @@ from xiaozhi.api.scraping import scraping
 from xiaozhi.api.transport import Transport
 
 __all__ = [
+    "AZURE",
+    "BASES",
     "Access",
     "HostGuard",
     "Rooms",

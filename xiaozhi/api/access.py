@@ -16,13 +16,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xiaozhi import logs, metrics, tracing
+from xiaozhi.api.bases import base_of
+from xiaozhi.api.docs import OPEN
 
 LEFT = 499  # the client has left before the answer began; nginx's number for it
 PAGE = "page"
 UNKNOWN = "unknown"
 # Outside of the API's routes
 WATCHERS = ("/health", "/health/ready", "/metrics")
-DOCUMENTS = ("/v1/docs", "/v1/openapi.json")
 
 _OURS = re.compile(r"(asst|thread|msg|run|step)_[A-Za-z0-9]{24}")
 # A name that the client gives its request, so that both sides' logs can be laid side by side
@@ -97,11 +98,14 @@ def _tell(scope: Scope, route: str, status: int, took: float) -> None:
 def _route(scope: Scope) -> str:
     """The template of the path; of bounded variety, whatever clients ask for."""
     path: str = scope["path"]
-    if isinstance(route := scope.get("route"), APIRoute):
-        return f"/v1{route.path_format}"
-    if path in WATCHERS or path in DOCUMENTS:
+    if path in WATCHERS:
         return path
-    return UNKNOWN if path.startswith("/v1/") else PAGE
+    base = base_of(path)
+    if base is None:
+        return PAGE
+    if isinstance(route := scope.get("route"), APIRoute):
+        return base + route.path_format
+    return path if path.removeprefix(base) in OPEN else UNKNOWN
 
 
 def _ids(params: Mapping[str, Any]) -> dict[str, str]:

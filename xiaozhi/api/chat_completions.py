@@ -9,18 +9,30 @@ from starlette.types import Send
 from xiaozhi import chat_models
 from xiaozhi.api import answers
 from xiaozhi.api.bodies import JsonRoute
-from xiaozhi.api.dependencies import TheRooms
+from xiaozhi.api.dependencies import Rooms, TheRooms
 from xiaozhi.api.event_stream import HEADERS, WhileRead, body
 from xiaozhi.chat_models import ChatModel, Relayed
 from xiaozhi.errors import ModelFailed
-from xiaozhi.requests import CreateChatCompletion
+from xiaozhi.requests import Body, CreateChatCompletion, CreateDeploymentCompletion
 
-router = APIRouter(route_class=JsonRoute, prefix="/chat/completions", tags=["Chat"])
+router = APIRouter(route_class=JsonRoute, tags=["Chat"])
 
 
-@router.post("")
+@router.post("/chat/completions")
 async def create(request: CreateChatCompletion, rooms: TheRooms) -> Response:
-    model, name = await rooms.catalog.named(rooms.catalog.resolved(request.model))
+    return await _relayed(request.model, request, rooms)
+
+
+@router.post("/deployments/{deployment:path}/chat/completions", include_in_schema=False)
+async def create_by_deployment(
+    deployment: str, request: CreateDeploymentCompletion, rooms: TheRooms
+) -> Response:
+    """Azure's form (docs/migration.md): the path names the model, whatever the body says."""
+    return await _relayed(deployment, request, rooms)
+
+
+async def _relayed(model_name: str, request: Body, rooms: Rooms) -> Response:
+    model, name = await rooms.catalog.named(rooms.catalog.resolved(model_name))
     return _Relay(model, name, {**request.given(), "model": name})
 
 

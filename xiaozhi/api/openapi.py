@@ -27,6 +27,11 @@ BETA = {
     "description": "The SDKs send it by themselves.",
     "schema": {"type": "string", "const": "assistants=v2", "default": "assistants=v2"},
 }
+# Two ways to bring the one key: OpenAI's, and Azure's
+KEYS = {
+    "key": {"type": "http", "scheme": "bearer"},
+    "api-key": {"type": "apiKey", "in": "header", "name": "api-key"},
+}
 # OpenAPI 3.1 has no words for a stream: the schema is that of one event, as in OpenAI's document.
 EVENT = {
     "type": "object",
@@ -61,10 +66,10 @@ def openapi(app: FastAPI) -> Document:
     sent = document["components"]["schemas"]
     document["components"] = {
         "schemas": {both.get(name, name): schema for name, schema in sent.items()} | answer_schemas,
-        "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        "securitySchemes": KEYS,
         "parameters": {"beta": BETA},
     }
-    document["security"] = [{"key": []}]
+    document["security"] = [{name: []} for name in KEYS]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _describe(operation, f"{method.upper()} {path}", answers)

@@ -26,7 +26,7 @@ def scraping(rooms: Callable[[], Rooms], keys: Collection[str] | None) -> Route:
     async def scrape(request: Request) -> Response:
         try:
             if keys is not None:
-                check_key(request.headers.get("authorization", ""), keys)
+                check_key(request.headers, keys)
             found = await rooms().store.read(run_rows.active_by_status)
         except XiaozhiError as error:
             return refused(error)

@@ -1,8 +1,10 @@
 // openai-node 4: ids by position, as most programs of the Assistants era pass them.
-import OpenAI from "openai";
+import OpenAI, { AzureOpenAI } from "openai";
 import { WEATHER, answered, everything, heard, texts } from "../listening.mjs";
 
-const { assistants, threads } = new OpenAI().beta;
+// Azure's clients read names of their own.
+const client = process.env.AZURE_OPENAI_ENDPOINT ? new AzureOpenAI() : new OpenAI();
+const { assistants, threads } = client.beta;
 
 async function started(tools, said) {
   const { id } = await assistants.create({ model: "scripted", instructions: "Be brief.", tools });
@@ -56,5 +58,15 @@ async function aFunction() {
   };
 }
 
-const conversation = { two_turns: twoTurns, function: aFunction }[process.argv[2]];
+async function chat() {
+  const asked = { model: "scripted", messages: [{ role: "user", content: "你好" }] };
+  const whole = await client.chat.completions.create(asked);
+  let streamed = "";
+  for await (const chunk of await client.chat.completions.create({ ...asked, stream: true })) {
+    streamed += chunk.choices[0]?.delta.content ?? "";
+  }
+  return [whole.choices[0].message.content, streamed];
+}
+
+const conversation = { two_turns: twoTurns, function: aFunction, chat }[process.argv[2]];
 console.log(JSON.stringify(await conversation()));

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -24,13 +25,14 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from xiaozhi.json_objects import JsonObject
-from xiaozhi.metadata import Metadata
+from xiaozhi.metadata import Metadata, MetadataPatch
 from xiaozhi.request_limits import (
     ATTACHMENT_TOOLS,
     ATTACHMENTS,
     MESSAGES,
     MOVED_MESSAGES,
     PARTS,
+    PATCHED_MESSAGES,
     TOOL_OUTPUTS,
 )
 
@@ -316,15 +318,36 @@ class CreateThread(Body):
     metadata: Metadata = Field(default_factory=dict[str, str])
 
 
+def _few_patches(found: Any) -> Any:
+    """Counted before any of them is looked at: a mapping has no `fail_fast`."""
+    if isinstance(found, dict) and len(cast("dict[str, Any]", found)) > PATCHED_MESSAGES:
+        raise PydanticCustomError(
+            "object_above_max_properties",
+            "too many properties. Expected an object with at most {most} properties.",
+            {"most": PATCHED_MESSAGES},
+        )
+    return found
+
+
 class Exchange(Body):
-    """`messages`: ids of the other thread's that come in."""
+    """`messages`: ids of the other thread's that come in.
+
+    `until`: the message that has to be the thread's last one. `message_metadata`: single keys of
+    messages of either thread, by the message's id.
+    """
 
     other_thread_id: str
     since: str
+    until: str | None = None
     messages: list[str] = Field(
         default_factory=list[str], max_length=MOVED_MESSAGES, fail_fast=True
     )
     additional_messages: Messages = Field(default_factory=list[CreateMessage])
+    message_metadata: Annotated[
+        dict[str, MetadataPatch],
+        BeforeValidator(_few_patches),
+        Field(json_schema_extra={"maxProperties": PATCHED_MESSAGES}),
+    ] = Field(default_factory=dict[str, MetadataPatch])
 
 
 class ModifyThread(Body):

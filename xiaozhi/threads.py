@@ -4,6 +4,7 @@ Functions that take a connection run inside a unit of work (`Store.read`, `Store
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from openai.types.beta import Thread
@@ -35,6 +36,8 @@ from xiaozhi.store import (
 
 # A POST that the SDK repeats is the same message if the first one came no longer ago than this.
 REPEATED_WITHIN = 60  # s
+# The code of an exchange that is refused as its `until` is not the last message
+THREAD_HAS_CHANGED = "thread_has_changed"
 SENT_BY_CLIENTS = ("role", "content", "attachments", "metadata")
 
 
@@ -192,7 +195,8 @@ def exchange_messages(
 
     Those that come in stand in the request's order, its additional ones behind them. `again`: the
     client may have sent the same request before; then nothing happens. Raises NotFound (threads,
-    messages), InvalidRequest while a run holds either thread.
+    messages), InvalidRequest while a run holds either thread, where `until` is not the thread's
+    last message, or where metadata become too large.
     """
     other_id = request.other_thread_id
     if other_id == thread_id:
@@ -206,6 +210,9 @@ def exchange_messages(
             raise InvalidRequest(words)
     is_done = again and store.messages.exists(connection, request.since, thread_id=other_id)
     if not is_done:
+        if request.until and not message_rows.is_newest(connection, thread_id, request.until):
+            words = f"Message '{request.until}' is not the last one of {thread_id} (any more)."
+            raise InvalidRequest(words, param="until", code=THREAD_HAS_CHANGED)
         leaving = message_rows.from_on(connection, thread_id, request.since)
         coming = [
             store.messages.get(connection, id, thread_id=other_id)
@@ -217,8 +224,21 @@ def exchange_messages(
             message_rows.move(connection, message, thread_id)
         for message in request.additional_messages:
             _keep(connection, new_message(thread_id, message, at))
+        _patch_exchanged(connection, (thread_id, other_id), request.message_metadata)
         run_rows.touch_thread(connection, thread_id, at)
     return store.threads.body(connection, thread_id)
+
+
+def _patch_exchanged(
+    connection: Connection, thread_ids: tuple[str, str], patches: Mapping[str, MetadataPatch]
+) -> None:
+    """Raises NotFound for a message that lies in neither thread."""
+    for id, patch in patches.items():
+        message = store.messages.locked(connection, id)
+        if message.thread_id not in thread_ids:
+            raise store.messages.missing(id)
+        metadata = patch.applied_to(message.metadata or {})
+        store.messages.save(connection, changed(message, {"metadata": metadata}))
 
 
 def add_messages_of_run(

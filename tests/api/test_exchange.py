@@ -148,3 +148,53 @@ def test_what_is_not_there_moves_nothing(client: OpenAI):
     assert wrong.value.param == "messages[0]"
     assert said(client, thread) == [first, second]
     assert said(client, beside) == [kept]
+
+
+def test_metadata_change_in_the_same_moment(client: OpenAI):
+    thread, (question, answer) = talk(client, "question", "answer")
+    beside, (earlier,) = talk(client, "earlier")
+    client.beta.threads.messages.update(
+        question.id, thread_id=thread.id, metadata={"feedback": "up", "version": "2"}
+    )
+    patches: Any = {
+        question.id: {"version": "1", "of": "2"},
+        answer.id: {"version": "2"},
+        earlier.id: {"version": None},
+    }
+    exchange(client, thread, beside.id, answer.id, messages=[earlier.id], message_metadata=patches)
+    asked, shown = said(client, thread)
+    assert asked.metadata == {"feedback": "up", "version": "1", "of": "2"}
+    assert (shown.id, shown.metadata) == (earlier.id, {})
+    assert [message.metadata for message in said(client, beside)] == [{"version": "2"}]
+
+
+def test_metadata_that_cannot_be_changed_moves_nothing(client: OpenAI):
+    thread, (first, second) = talk(client, "one", "two")
+    beside, (kept,) = talk(client, "kept")
+    _elsewhere, (foreign,) = talk(client, "elsewhere")
+    for id in (foreign.id, "msg_none"):
+        with pytest.raises(NotFoundError, match=id):
+            exchange(client, thread, beside.id, second.id, message_metadata={id: {"a": "b"}})
+    too_many: Any = {second.id: {f"key {number}": "" for number in range(17)}}
+    not_text: Any = {second.id: {"number": 7}}
+    many: Any = {f"msg_{number}": {"a": "b"} for number in range(101)}
+    for patches in (too_many, not_text, many):
+        with pytest.raises(BadRequestError):
+            exchange(client, thread, beside.id, second.id, message_metadata=patches)
+    assert said(client, thread) == [first, second]
+    assert said(client, beside) == [kept]
+
+
+def test_a_thread_that_has_gone_on_is_left_as_it_is(client: OpenAI):
+    """Whoever has looked before must not take away what came since."""
+    thread, (first, second) = talk(client, "one", "two")
+    beside, _ = talk(client, "kept")
+    client.beta.threads.messages.create(thread.id, role="user", content="since")
+    with pytest.raises(BadRequestError) as refused:
+        exchange(client, thread, beside.id, second.id, until=second.id)
+    assert (refused.value.param, refused.value.code) == ("until", "thread_has_changed")
+    messages = said(client, thread)
+    assert messages[:2] == [first, second]
+    assert texts(messages) == ["one", "two", "since"]
+    exchange(client, thread, beside.id, second.id, until=messages[-1].id)
+    assert texts(said(client, beside)) == ["kept", "two", "since"]

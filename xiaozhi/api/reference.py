@@ -177,7 +177,9 @@ CALLS: Mapping[str, Call] = {
         },
         description="The messages from `since` on move to the end of the other thread, `messages` "
         "of that one to the end of this one, and `additional_messages` are added behind them: all "
-        "of it or nothing. While a run of either thread is active this is refused with 400.",
+        "of it or nothing. While a run of either thread is active this is refused with 400, and so "
+        "it is where `until` is given and not the thread's last message. `message_metadata` "
+        "changes single keys of metadata of messages of both threads, by their ids.",
         extension=True,
     ),
     "POST /threads/{thread_id}/messages": Call(

@@ -40,6 +40,9 @@ _NEWEST = (
     .order_by(_row.seq.desc())
     .limit(1)
 )
+_NEWEST_ID = (
+    select(_row.id).where(_row.thread_id == bindparam("thread")).order_by(_row.seq.desc()).limit(1)
+)
 _DROP = tables.messages.delete().where(_row.id == bindparam("message"))
 
 
@@ -87,6 +90,11 @@ def move(connection: Connection, message: Message, thread_id: str) -> None:
 def newest(connection: Connection, thread_id: str) -> str | None:
     """The JSON of the newest message, whoever made it."""
     return connection.execute(_NEWEST, {"thread": thread_id}).scalar()
+
+
+def is_newest(connection: Connection, thread_id: str, message_id: str) -> bool:
+    """Whether it is the thread's last message."""
+    return connection.execute(_NEWEST_ID, {"thread": thread_id}).scalar() == message_id
 
 
 def drop(connection: Connection, message_id: str) -> None:

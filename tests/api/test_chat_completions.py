@@ -208,8 +208,9 @@ def test_a_reader_who_leaves_stops_the_model(tmp_path: Path, said: bytes):
     with endpoint(said) as (url, left), running(tmp_path, model_url=url) as server:
         body = json.dumps({"model": "m", "messages": HELLO, "stream": True})
         request = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
         )
         with socket.create_connection(("127.0.0.1", server.port)) as reader:
             reader.sendall(request.encode())

@@ -31,7 +31,8 @@ class Reader:
         self._socket.connect(("127.0.0.1", server.port))
         body = json.dumps({"assistant_id": assistant.id, "stream": True}).encode()
         self._socket.sendall(
-            b"POST /v1/threads/%s/runs HTTP/1.1\r\nHost: here\r\nOpenAI-Beta: assistants=v2\r\n"
+            b"POST /v1/threads/%s/runs HTTP/1.1\r\nHost: localhost\r\n"
+            b"OpenAI-Beta: assistants=v2\r\n"
             b"Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
             b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
             % (thread.id.encode(), KEY.encode(), len(body), body)

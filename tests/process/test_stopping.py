@@ -206,7 +206,7 @@ def test_a_reader_that_does_not_read_holds_nothing_up_for_long(
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             body = json.dumps({"assistant_id": assistant.id, "stream": True})
             reader.sendall(
-                f"POST /v1/threads/{thread.id}/runs HTTP/1.1\r\nHost: here\r\n"
+                f"POST /v1/threads/{thread.id}/runs HTTP/1.1\r\nHost: localhost\r\n"
                 f"OpenAI-Beta: assistants=v2\r\nAuthorization: Bearer {KEY}\r\n"
                 "Content-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n{body}".encode()

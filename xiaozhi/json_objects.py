@@ -11,10 +11,7 @@ DEEPEST = 100  # levels; pydantic writes 255, and the object lies inside others
 
 def _can_be_kept(found: dict[str, Any]) -> dict[str, Any]:
     """What was parsed may still be too deep to be written, or hold half a character."""
-    level: list[Any] = [found]
-    for _ in range(DEEPEST):
-        level = [inside for value in level for inside in _values(value)]
-    if level:
+    if is_deeper(found, DEEPEST):
         words = "it is nested more than {deepest} levels deep"
         raise PydanticCustomError("invalid_value", words, {"deepest": DEEPEST})
     try:
@@ -22,6 +19,14 @@ def _can_be_kept(found: dict[str, Any]) -> dict[str, Any]:
     except PydanticSerializationError as error:
         raise PydanticCustomError("invalid_value", "it holds half a character") from error
     return found
+
+
+def is_deeper(found: Any, levels: int) -> bool:
+    """Whether a JSON-like value is nested more than so many levels deep."""
+    level: list[Any] = [found]
+    for _ in range(levels):
+        level = [inside for value in level for inside in _values(value)]
+    return bool(level)
 
 
 def _values(found: Any) -> Iterable[Any]:

@@ -124,6 +124,17 @@ def test_what_is_not_json_is_refused_in_the_same_words_at_each_size(
     assert error["message"].startswith("We could not parse the JSON body of your request.")
 
 
+@pytest.mark.parametrize("path", ["/chat/completions", "/threads"])
+@pytest.mark.parametrize("depth", [500, 900])
+def test_what_is_nested_too_deep_to_be_written_again_is_refused(
+    server: Running, path: str, depth: int
+):
+    body = b'{"model":"scripted","messages":' + b"[" * depth + b"]" * depth + b"}"
+    status, error, _ = refused(server, path, body)
+    assert (status, error["code"]) == (400, None)
+    assert "nested more than 400 levels deep" in error["message"]
+
+
 def test_a_large_field_is_refused_by_its_name(server: Running):
     body = json.dumps({"messages": [{"role": "user", "content": "x" * 256_001}]}).encode()
     status, error, _ = refused(server, "/threads", body)

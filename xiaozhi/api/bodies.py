@@ -4,7 +4,6 @@ A body of 32 MB may be one picture, or ten million zeros of which Python would b
 its values are counted in the bytes, while they come, before anything is made of them.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -14,13 +13,15 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from xiaozhi.api.refusals import NOT_JSON
 from xiaozhi.errors import InvalidRequest
+from xiaozhi.json_objects import is_deeper
+from xiaozhi.offload import LARGE, offload
 
 # Values and keys of one body. 128 functions with parameters of 500 values each are a quarter of it;
 # json.loads takes 15 ms for as many, and 30 MB.
 MOST_VALUES = 250_000
-# Bytes of a body that is parsed and validated at once, on the event loop: a millisecond's work
-SMALL = 32_768
+DEEPEST = 400  # levels; what is passed on is written again, where 1,000 are too many
 
 # What is left of a body outside of its strings' contents: one character for each value and key
 _OPENING = b'"[{,:'
@@ -65,11 +66,14 @@ class JsonRoute(APIRoute):
             return answer
 
         def parsed(body: bytes) -> object:
-            """Raises RequestValidationError."""
+            """What the endpoint wants. Raises RequestValidationError, InvalidRequest."""
             try:
                 found = json.loads(body)
             except (ValueError, RecursionError) as error:
-                raise RequestValidationError([_NOT_JSON]) from error
+                raise InvalidRequest(NOT_JSON) from error
+            if body.count(b"[") + body.count(b"{") > DEEPEST and is_deeper(found, DEEPEST):
+                words = f"The JSON body of your request is nested more than {DEEPEST} levels deep."
+                raise InvalidRequest(words)
             request, errors = field.validate(found, {}, loc=("body",))
             if errors:
                 raise RequestValidationError(errors, body=found)
@@ -77,28 +81,20 @@ class JsonRoute(APIRoute):
 
         async def read(request: Request) -> Response:
             body = await _bounded(request)
-            if len(body) <= SMALL:
-                return await answer(_Read(request, body))
-            value = await asyncio.to_thread(parsed, body)
-            del body
+            if not body:
+                return await answer(_Read(request, b"", None))
+            value = await offload(len(body) > LARGE, parsed, body)
+            del body  # while the answer is streamed, say
             return await answer(_Read(request, b"{}", value))
 
         return read
 
 
-_NOT_JSON: dict[str, object] = {
-    "type": "json_invalid",
-    "loc": ("body",),
-    "msg": "JSON decode error",
-    "input": {},
-}
-
-
 class _Read(Request):
-    """A request whose body has been read."""
+    """A request whose body has been read: FastAPI's own validation takes `value` as it is."""
 
-    def __init__(self, request: Request, body: bytes, value: object = None) -> None:
-        """`value`: what the endpoint wants, where that is known already; it passes validation."""
+    def __init__(self, request: Request, body: bytes, value: object) -> None:
+        """`body`: empty where there is none."""
         super().__init__(request.scope, request.receive)
         self._bytes = body
         self._value = value
@@ -107,7 +103,7 @@ class _Read(Request):
         return self._bytes
 
     async def json(self) -> Any:
-        return json.loads(self._bytes) if self._value is None else self._value
+        return self._value
 
 
 async def _bounded(request: Request) -> bytes:
@@ -118,14 +114,15 @@ async def _bounded(request: Request) -> bytes:
     async for piece in request.stream():
         pieces.append(piece)
         size += len(piece)
-        if size > SMALL:
-            for uncounted in pieces[counted:]:
-                count.add(uncounted)
-            counted = len(pieces)
-            if count.total > MOST_VALUES:
-                raise InvalidRequest(
-                    f"The JSON body of your request is too large: it holds more than {MOST_VALUES} "
-                    "values.",
-                    code="object_above_max_properties",
-                )
-    return b"".join(pieces) if size <= SMALL else await asyncio.to_thread(b"".join, pieces)
+        if size <= LARGE:
+            continue
+        for uncounted in pieces[counted:]:
+            count.add(uncounted)
+        counted = len(pieces)
+        if count.total > MOST_VALUES:
+            raise InvalidRequest(
+                f"The JSON body of your request is too large: it holds more than {MOST_VALUES} "
+                "values.",
+                code="object_above_max_properties",
+            )
+    return await offload(size > LARGE, b"".join, pieces)

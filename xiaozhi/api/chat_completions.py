@@ -33,7 +33,9 @@ async def create_by_deployment(
 
 async def _relayed(model_name: str, request: Body, rooms: Rooms) -> Response:
     model, name = await rooms.catalog.named(rooms.catalog.resolved(model_name))
-    return _Relay(model, name, {**request.given(), "model": name})
+    # As it came, not `given`: that would copy all of it, on the event loop.
+    given = {key: value for key, value in request if key in request.model_fields_set}
+    return _Relay(model, name, {**given, "model": name})
 
 
 class _Relay(WhileRead):

@@ -18,6 +18,7 @@ from openai.types import Model
 from xiaozhi import tracing
 from xiaozhi.chat_models import chat_model, wire
 from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
+from xiaozhi.chat_models.request_body import encoded
 from xiaozhi.chat_models.sight import asks_with_picture, without_pictures
 from xiaozhi.chat_models.spoken_thoughts import with_thoughts
 from xiaozhi.errors import ModelFailed
@@ -30,6 +31,8 @@ LONGEST_PAUSE = 10.0  # s that a Retry-After may ask for
 LIST_TIMEOUT = 5.0  # s
 # What of an answer's headers is passed on; x-ratelimit-… is as well.
 RELAYED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry")
+
+_JSON = {"content-type": "application/json"}
 
 log = logging.getLogger(__name__)
 
@@ -156,8 +159,8 @@ class OpenAICompatible:
         try:
             return await self._session.post(
                 f"{self._url}/chat/completions",
-                json=body,
-                headers={**self._headers, **tracing.headers()},
+                data=await encoded(body),
+                headers={**self._headers, **_JSON, **tracing.headers()},
                 timeout=self._timeout,
             )
         except aiohttp.ConnectionTimeoutError as error:

@@ -10,10 +10,10 @@ Everything is strict (no "0.5" for 0.5) and closed (unknown keys are refused). `
 given", except for the fields that a class names in `KEEPS_NULL`.
 """
 
-from typing import Annotated, Any, ClassVar, Literal, cast
+from collections.abc import Sized
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from xiaozhi.json_objects import JsonObject
 from xiaozhi.metadata import Metadata, MetadataPatch
+from xiaozhi.request_body import Body
 from xiaozhi.request_limits import (
     ATTACHMENT_TOOLS,
     ATTACHMENTS,
@@ -40,7 +41,6 @@ INSTRUCTIONS = 256_000  # characters
 MESSAGE_TEXT = 256_000  # characters
 TOOLS = 128
 TOKENS_AT_LEAST = 256
-MOST_KEYS = 64  # more than any of the classes below has
 
 # For the description of a field that OpenAI's API does not have (docs/extensions.md)
 EXTENSION: dict[str, Any] = {"x-xiaozhi-extension": True}
@@ -51,36 +51,6 @@ Tokens = Annotated[int, Field(ge=TOKENS_AT_LEAST)]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Detail = Literal["auto", "low", "high"]
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    KEEPS_NULL: ClassVar[frozenset[str]] = frozenset()
-
-    @model_validator(mode="before")
-    @classmethod
-    def null_means_not_given(cls, found: Any) -> Any:
-        if not isinstance(found, dict):
-            return found
-        body = cast("dict[str, Any]", found)
-        if len(body) > MOST_KEYS and cls.model_config.get("extra") == "forbid":
-            body = _without_most_unknown_keys(body, cls)
-        return {
-            key: value
-            for key, value in body.items()
-            if value is not None or key not in cls.model_fields or key in cls.KEEPS_NULL
-        }
-
-    def given(self) -> dict[str, Any]:
-        """The fields that the client sent, as JSON-like values."""
-        return self.model_dump(exclude_unset=True, by_alias=True)
-
-
-def _without_most_unknown_keys(body: dict[str, Any], cls: type[Body]) -> dict[str, Any]:
-    """With the first unknown key alone, which is refused: each one would cost an error."""
-    known = {field.alias or name for name, field in cls.model_fields.items()}
-    unknown = next(key for key in body if key not in known)
-    return {key: value for key, value in body.items() if key in known or key == unknown}
 
 
 # --- tools
@@ -318,9 +288,9 @@ class CreateThread(Body):
     metadata: Metadata = Field(default_factory=dict[str, str])
 
 
-def _few_patches(found: Any) -> Any:
+def _few_patches(found: object) -> object:
     """Counted before any of them is looked at: a mapping has no `fail_fast`."""
-    if isinstance(found, dict) and len(cast("dict[str, Any]", found)) > PATCHED_MESSAGES:
+    if isinstance(found, Sized) and len(found) > PATCHED_MESSAGES:
         raise PydanticCustomError(
             "object_above_max_properties",
             "too many properties. Expected an object with at most {most} properties.",

@@ -8,9 +8,23 @@ import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant, Thread
 
+from tests import depth
+from tests.lanes import Lanes
 from tests.postgres import PostgresServer, migrated, postgres_server
 from tests.running import Running, running
 from xiaozhi.chat_models.scripted import Scripted
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    depth.add_options(parser)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    depth.select(config, items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    return Lanes(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,22 +57,33 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgres"])
-def server(
-    request: pytest.FixtureRequest,
+@pytest.fixture(scope="session")
+def server_on_sqlite(
+    model_server: tuple[Scripted, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("data"), model_url=model_server[1]) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def server_on_postgres(
+    postgres: PostgresServer,
     model_server: tuple[Scripted, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Running]:
+    database = migrated(postgres.create_database())
+    data = tmp_path_factory.mktemp("data")
+    with running(data, model_url=model_server[1], database=database) as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def server(request: pytest.FixtureRequest) -> Running:
     """One server for all tests that change no setting: they share its data, so they look by id.
 
-    On each database.
+    On each database. Both stay up: pytest-xdist runs file after file, each on both.
     """
-    settings: dict[str, Any] = {"model_url": model_server[1]}
-    if request.param == "postgres":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        settings["database"] = migrated(server.create_database())
-    with running(tmp_path_factory.mktemp("data"), **settings) as started:
-        yield started
+    return request.getfixturevalue(f"server_on_{request.param}")
 
 
 @pytest.fixture

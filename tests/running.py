@@ -37,8 +37,9 @@ class Running:
 
     def __init__(self, settings: Settings, gguf: Path | None) -> None:
         self.settings = settings
-        if settings.ui:
-            # Streamlit blocks its loop here and there, which is not ours to mend.
+        # Streamlit blocks its loop here and there, which is not ours to mend.
+        self._allows_blocking = settings.ui and _is_blocking_an_error()
+        if self._allows_blocking:
             NO_BLOCKING.deactivate()
         self._gguf = gguf
         self._listening = socket.socket()
@@ -65,6 +66,8 @@ class Running:
         self._server.should_exit = True
         self._thread.join(30)
         assert not self._thread.is_alive()
+        if self._allows_blocking:
+            NO_BLOCKING.activate()
 
     def _run(self) -> None:
         try:
@@ -91,6 +94,10 @@ class Running:
             if not self.settings.ui:
                 NO_BLOCKING.activate()
             await self._server.serve(sockets=[self._listening])
+
+
+def _is_blocking_an_error() -> bool:
+    return any(function.activated for function in NO_BLOCKING.functions.values())
 
 
 class _Server(uvicorn.Server):

@@ -1,9 +1,9 @@
 """Killed at any moment: nothing accepted is lost or doubled, and everything goes on within seconds.
 
-A hundred deaths under load, then everything that any client was told is compared with what is
-there: of one server on SQLite, of a replica on Postgres, and of Postgres itself; and besides, a
-replica loses its connections, half of the time until the others have claimed its runs. For a long
-look, or the same one again:
+37 deaths under load (110 with --deep), then everything that any client was told is compared with
+what is there: of one server on SQLite, of a replica on Postgres, and of Postgres itself; and
+besides, a replica loses its connections, half of the time until the others have claimed its runs.
+For a long look, or the same one again:
 
     KILLS=1000 .venv/bin/pytest -s tests/resilience/test_killed.py
     SEED=4711 …
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from sqlalchemy import Connection
@@ -48,34 +49,50 @@ class Death:
     unfinished: set[str]
 
 
-def kills(usually: int) -> int:
-    return int(os.environ.get("KILLS", usually))
+class Kills(Protocol):
+    def __call__(self, usually: int, *, deep: int) -> int:
+        """How many there are: as the depth of the tests says, or as KILLS does."""
+        ...
+
+
+@pytest.fixture
+def kills(pytestconfig: pytest.Config) -> Kills:
+    def count(usually: int, *, deep: int) -> int:
+        number = deep if pytestconfig.getoption("--deep") else usually
+        return int(os.environ.get("KILLS", number))
+
+    return count
 
 
 @pytest.mark.timeout(3600)
 def test_one_server_goes_on_however_often_it_is_killed(
-    one_server: OneServer, talk: Talk, seed: str, record_property: Record
+    one_server: OneServer, talk: Talk, kills: Kills, seed: str, record_property: Record
 ):
-    told = story(one_server, talk, kills(50), seed, LIVES, record_property)
+    told = story(one_server, talk, kills(15, deep=50), seed, LIVES, record_property)
     assert told["goes_on_after_s"] < GOES_ON_WITHIN
 
 
 @pytest.mark.timeout(3600)
 def test_replicas_go_on_however_often_one_is_killed(
-    tmp_path: Path, postgres: PostgresServer, talk: Talk, seed: str, record_property: Record
+    tmp_path: Path,
+    postgres: PostgresServer,
+    talk: Talk,
+    kills: Kills,
+    seed: str,
+    record_property: Record,
 ):
     with (
         Scripted(otherwise=talk.reply).served() as url,
         replicas(tmp_path, postgres, url) as servers,
     ):
         killed = OneOfReplicas(servers, random.Random(f"{seed}/who"))
-        told = story(killed, talk, kills(30), seed, LIVES_AMONG_OTHERS, record_property)
+        told = story(killed, talk, kills(10, deep=30), seed, LIVES_AMONG_OTHERS, record_property)
     assert told["goes_on_after_s"] < GOES_ON_WITHIN
 
 
 @pytest.mark.timeout(3600)
 def test_replicas_go_on_however_often_postgres_is_killed(
-    tmp_path: Path, talk: Talk, seed: str, record_property: Record
+    tmp_path: Path, talk: Talk, kills: Kills, seed: str, record_property: Record
 ):
     with (
         Scripted(otherwise=talk.reply).served() as url,
@@ -83,20 +100,25 @@ def test_replicas_go_on_however_often_postgres_is_killed(
         replicas(tmp_path, postgres, url, count=2) as servers,
     ):
         killed = PostgresBelow(servers, postgres, random.Random(f"{seed}/how"))
-        told = story(killed, talk, kills(20), seed, LIVES_AMONG_OTHERS, record_property)
+        told = story(killed, talk, kills(8, deep=20), seed, LIVES_AMONG_OTHERS, record_property)
     assert told["goes_on_after_s"] < GOES_ON_WITHIN
 
 
 @pytest.mark.timeout(3600)
 def test_replicas_go_on_however_often_one_is_cut_off(
-    tmp_path: Path, postgres: PostgresServer, talk: Talk, seed: str, record_property: Record
+    tmp_path: Path,
+    postgres: PostgresServer,
+    talk: Talk,
+    kills: Kills,
+    seed: str,
+    record_property: Record,
 ):
     with (
         Scripted(otherwise=talk.reply).served() as url,
         replicas(tmp_path, postgres, url) as servers,
     ):
         killed = CutOffReplica(servers, random.Random(f"{seed}/who"))
-        told = story(killed, talk, kills(10), seed, LIVES_AMONG_OTHERS, record_property)
+        told = story(killed, talk, kills(4, deep=10), seed, LIVES_AMONG_OTHERS, record_property)
     assert told["goes_on_after_s"] < GOES_ON_WITHIN
 
 

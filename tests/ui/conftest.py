@@ -1,4 +1,8 @@
-"""A server with the page, and Chromium to look at it."""
+"""A server with the page, and Chromium to look at it.
+
+They end with the tests of this folder: Playwright leaves an event loop running in the test's
+thread, in which other tests could not run one of their own.
+"""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -27,15 +31,22 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def model_server() -> Iterator[tuple[Scripted, str]]:
+    # Titles are asked for behind an answer, at any time: they take no line of a test's script.
+    model = Scripted()
+    model.aside = titled
+    model.models = ["scripted", "blind"]
+    model.sees = {"blind": ["text"]}
+    with model.served() as url:
+        yield model, url
+
+
+@pytest.fixture(scope="package")
 def server(
     model_server: tuple[Scripted, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
     """Streamlit allows one app a process: all tests of the page share this one."""
-    # Titles are asked for behind an answer, at any time: they take no line of a test's script.
-    model_server[0].aside = titled
-    model_server[0].models = ["scripted", "blind"]
-    model_server[0].sees = {"blind": ["text"]}
     with running(
         tmp_path_factory.mktemp("data"),
         model_url=model_server[1],
@@ -45,7 +56,7 @@ def server(
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "Chromium is missing: ./test installs it"
@@ -55,7 +66,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def contexts(chromium: Browser) -> dict[str, BrowserContext]:
     """One a kind of visitor, so that the page's code is loaded once: its state is a tab's own."""
     return {}

@@ -12,6 +12,7 @@ more are left out here.
 import json
 import logging
 import queue
+import re
 import sys
 import threading
 import time
@@ -30,8 +31,10 @@ MOST_WAITING = 10_000  # lines; while the reader of stderr takes none, further o
 WRITTEN_WITHIN = 0.01  # s: the thread that writes wakes up once for many lines
 FLUSHED_WITHIN = 2.0  # s
 
-# Libraries whose lines tell addresses with their queries, or bodies
-TELL_REQUESTS = ("httpx", "httpcore", "openai", "urllib3")
+# Whose lines hold no words of people: ours, and those of libraries that were looked through. The
+# lines of every other library (an HTTP client tells addresses with their queries) are left out
+# below `warning`, and stand without their values from there on, whatever it is called.
+KNOWN = ("xiaozhi", "uvicorn", "alembic", "py")
 # Exceptions whose words name files, addresses and code; a ValueError, say, repeats the value
 PLAIN = (
     AssertionError,
@@ -47,6 +50,8 @@ PLAIN = (
 )
 
 _about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039  # never changed in place
+
+_REPEATED_VALUE = re.compile(r"input_value=.*?, (?=input_type=)", re.DOTALL)
 
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
@@ -101,10 +106,14 @@ def on_loop(loop: AbstractEventLoop) -> None:
 
 
 def _is_not_private(record: logging.LogRecord) -> bool:
-    if record.name.split(".", 1)[0] in TELL_REQUESTS and record.levelno < logging.WARNING:
+    if record.levelno < logging.WARNING and not _is_known(record):
         return False
     # uvicorn's line about a web socket holds its address, with the query.
     return '"WebSocket' not in str(record.msg)
+
+
+def _is_known(record: logging.LogRecord) -> bool:
+    return record.name.split(".", 1)[0] in KNOWN
 
 
 class _Json(logging.Formatter):
@@ -143,8 +152,11 @@ def _second(at: int) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
+    if not _is_known(record):
+        return str(record.msg)
     try:
-        return record.getMessage()
+        # pydantic warns of a value, and repeats it.
+        return _REPEATED_VALUE.sub("", record.getMessage())
     except (TypeError, ValueError, KeyError):
         # Somebody's arguments do not fit: a line that says less is better than none.
         return str(record.msg)

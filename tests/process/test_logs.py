@@ -14,6 +14,7 @@ from openai import OpenAI, OpenAIError
 from openai.types.beta.threads import Run
 
 from tests.process.processes import Process, command, started
+from tests.process.tab import tab
 from tests.running import KEY
 from xiaozhi.chat_models.scripted import Calls, Fails, Says, Scripted
 
@@ -119,6 +120,8 @@ def test_no_line_holds_what_people_say(
     with started(tmp_path, *flags, word="serve", port=0, **keys) as server:
         ends = converse(server.client(), model)
         statuses = list(misbehave(server))
+        with tab(server.port) as seen:
+            seen.search(CANARY)
         server.stop()
     assert ends == ["completed", "failed", "failed", "failed", "failed"]
     assert statuses.count(200) == 3
@@ -230,6 +233,10 @@ except ValueError:
 log.info("%s %d", "too few")
 log.info("two\\nlines, half a character: \\ud800, 你好")
 log.debug("details")
+for library in ("httpx3", "a.library.nobody.knows"):
+    logging.getLogger(library).info("GET %s", "/?q={CANARY}")
+    logging.getLogger(library).warning("GET %s failed", "/?q={CANARY}")
+warnings.warn("[field_name='a', input_value='{CANARY}, and so on', input_type=str]")
 warnings.warn("mind the gap")
 
 def broken(): raise KeyError("{CANARY}")
@@ -259,7 +266,9 @@ def logged(log_format: str) -> str:
 
 
 def test_an_errors_line_says_where_it_came_from_and_no_more():
-    failed, few, odd, warned, thread, task, end = map(json.loads, logged("json").splitlines())
+    failed, few, odd, one, other, value, warned, thread, task, end = map(
+        json.loads, logged("json").splitlines()
+    )
     assert (failed["message"], failed["status"]) == ("it failed", 500)
     assert failed["request_id"] == "req_1"
     assert "code" not in failed
@@ -269,6 +278,10 @@ def test_an_errors_line_says_where_it_came_from_and_no_more():
     assert failed["error"].endswith("builtins.ValueError")
     assert few["message"] == "%s %d"
     assert odd["message"] == "two\nlines, half a character: \ud800, 你好"
+    # What a library that is not known repeats may be anything.
+    assert (one["logger"], one["message"]) == ("httpx3", "GET %s failed")
+    assert (other["logger"], other["message"]) == ("a.library.nobody.knows", "GET %s failed")
+    assert "[field_name='a', input_type=str]" in value["message"]
     assert (warned["logger"], "mind the gap" in warned["message"]) == ("py.warnings", True)
     assert thread["message"] == "a thread ends by an error"
     assert task["message"] == "Task exception was never retrieved"

@@ -7,6 +7,7 @@ from openai import (
     APIConnectionError,
     APIError,
     APIStatusError,
+    DefaultHttpxClient,
     Omit,
     OpenAI,
     omit,
@@ -24,6 +25,8 @@ def client() -> OpenAI:
     return OpenAI(
         base_url=st.secrets["XIAOZHI_URL"],
         api_key=st.secrets["XIAOZHI_API_KEY"],
+        # Without HTTP_PROXY and its like: a proxy would get every conversation, and the key.
+        http_client=DefaultHttpxClient(trust_env=False),
         max_retries=1,
         timeout=30,
     )

@@ -1,15 +1,22 @@
 """Assistants: how a request becomes an object."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from openai.types.beta import Assistant
+from openai.types.beta.threads import Run
 
 from xiaozhi import store
 from xiaozhi.errors import InvalidRequest
 from xiaozhi.ids import new_id
-from xiaozhi.requests import AnyTool, CreateAssistant, FunctionTool, ModifyAssistant
+from xiaozhi.requests import AnyTool, CreateAssistant, FunctionTool, ModifyAssistant, RunSettings
 from xiaozhi.store import Connection, changed
+
+# Shown where nobody chose one (contract 4). A model endpoint is told only of what somebody chose:
+# many refuse these, or have defaults of their own (docs/endpoints.md).
+DEFAULTS = {"temperature": 1.0, "top_p": 1.0}
+# An extension: which of them somebody chose nevertheless
+EXPLICIT_DEFAULTS = "explicit_defaults"
 
 
 def new_assistant(request: CreateAssistant, at: int) -> Assistant:
@@ -24,12 +31,13 @@ def new_assistant(request: CreateAssistant, at: int) -> Assistant:
             "model": request.model,
             "instructions": request.instructions,
             "tools": kept_tools(request.tools),
-            "top_p": 1.0 if request.top_p is None else request.top_p,
-            "temperature": 1.0 if request.temperature is None else request.temperature,
+            "top_p": _or(request.top_p, DEFAULTS["top_p"]),
+            "temperature": _or(request.temperature, DEFAULTS["temperature"]),
             "reasoning_effort": request.reasoning_effort,
             "tool_resources": {},
             "metadata": request.metadata,
             "response_format": request.given().get("response_format", "auto"),
+            **explicit_defaults(request, ()),
         }
     )
 
@@ -48,9 +56,34 @@ def modified_assistant(assistant: Assistant, request: ModifyAssistant) -> Assist
     given.pop("tool_resources", None)
     if "tools" in given:
         given["tools"] = kept_tools(request.tools)
-    return changed(assistant, given)
+    before = chosen_defaults(assistant)
+    kept = Assistant.model_validate(
+        {key: value for key, value in assistant.to_dict().items() if key != EXPLICIT_DEFAULTS}
+    )
+    return changed(kept, {**given, **explicit_defaults(request, before)})
+
+
+def chosen_defaults(obj: Assistant | Run) -> Collection[str]:
+    """Which of its fields somebody has chosen, although they are as the default is."""
+    return getattr(obj, EXPLICIT_DEFAULTS, ())
+
+
+def explicit_defaults(
+    request: CreateAssistant | ModifyAssistant | RunSettings, before: Collection[str]
+) -> dict[str, list[str]]:
+    """The field that says so, or none. `before`: what holds where `request` says nothing."""
+    found: list[str] = []
+    for name, default in DEFAULTS.items():
+        value = getattr(request, name)
+        if value == default or (value is None and name in before):
+            found.append(name)
+    return {EXPLICIT_DEFAULTS: found} if found else {}
 
 
 def kept_tools(tools: Iterable[AnyTool]) -> list[dict[str, Any]]:
     """The functions among them; the built-in tools are refused before (`api/not_yet.py`)."""
     return [tool.kept() for tool in tools if isinstance(tool, FunctionTool)]
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value

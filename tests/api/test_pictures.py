@@ -11,7 +11,7 @@ from openai.types.beta import Assistant
 
 from tests.running import running
 from xiaozhi import tokens
-from xiaozhi.chat_models import BuiltIn, ChatRequest, chat_model, wire
+from xiaozhi.chat_models import BuiltIn, ChatRequest, chat_model, endpoint_errors
 from xiaozhi.chat_models.chat_model import CANNOT_SEE
 from xiaozhi.chat_models.scripted import Fails, Says, Scripted
 from xiaozhi.chat_models.sight import LEFT_OUT
@@ -87,7 +87,7 @@ def test_a_conversation_with_a_picture_goes_on_with_a_model_that_cannot_see(
     ],
 )
 def test_it_is_understood_however_an_endpoint_says_it(status: int, words: str):
-    error = wire.refusal(status, words)
+    error = endpoint_errors.refusal(status, words)
     assert (error.reason, error.last_error) == (chat_model.CANNOT_SEE, "invalid_prompt")
 
 
@@ -101,7 +101,7 @@ def test_it_is_understood_however_an_endpoint_says_it(status: int, words: str):
     ],
 )
 def test_a_picture_that_is_refused_for_itself_is_another_matter(words: str):
-    assert wire.refusal(400, words).reason == chat_model.REFUSED
+    assert endpoint_errors.refusal(400, words).reason == chat_model.REFUSED
 
 
 def test_the_built_in_model_refuses_it_before_anything_else():

@@ -35,7 +35,7 @@ def test_every_sentence_is_translated_and_none_is_left_over():
     translated = {str(message.id) for message in catalogue if message.id and message.string}
     indirect = {
         # Said by a constant or by a run's last_error
-        "The server had an error while processing the run.",
+        "The server had an error processing your request. Sorry about that!",
         "Check the network and start again: what was downloaded is kept. Or let another model "
         "answer: --model-url with the address of any OpenAI-compatible endpoint, --model with a "
         ".gguf file.",

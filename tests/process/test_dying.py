@@ -202,7 +202,8 @@ def test_an_endpoint_that_is_down_fails_the_run_and_not_the_server(tmp_path: Pat
         ended = poll(client, run)
         assert ended.status == "failed"
         assert ended.last_error
-        assert ended.last_error.message.startswith("The model endpoint cannot be reached")
+        words = "Sorry, something went wrong. The model endpoint cannot be reached"
+        assert ended.last_error.message.startswith(words)
         assert texts(client, run.thread_id) == ["hello"]
     finally:
         process.kill()

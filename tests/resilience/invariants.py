@@ -138,7 +138,8 @@ def _has_ended_well(run: Run, told: ToldRun, may_end: Collection[str]) -> None:
     assert run.status in may_end or (run.status == "cancelled" and told.cancelled), run
     if run.status == "failed":
         assert run.last_error
-        assert run.last_error.message.startswith("The database cannot be "), run
+        words = "Sorry, something went wrong. The database cannot be "
+        assert run.last_error.message.startswith(words), run
 
 
 def _run_stands(run: Run, told: ToldRun, steps: list[RunStep], messages: list[Message]) -> None:

@@ -2,7 +2,14 @@
 
 from xiaozhi.chat_models.built_in import BuiltIn
 from xiaozhi.chat_models.catalog import Catalog
-from xiaozhi.chat_models.chat_model import CallPiece, ChatModel, ChatRequest, Piece, Relayed
+from xiaozhi.chat_models.chat_model import (
+    CallPiece,
+    ChatModel,
+    ChatRequest,
+    Piece,
+    Relayed,
+    TokenCount,
+)
 from xiaozhi.chat_models.openai_compatible import OpenAICompatible
 from xiaozhi.chat_models.watched import answered, asking, failed
 
@@ -15,6 +22,7 @@ __all__ = [
     "OpenAICompatible",
     "Piece",
     "Relayed",
+    "TokenCount",
     "answered",
     "asking",
     "failed",

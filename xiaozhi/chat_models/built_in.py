@@ -40,7 +40,7 @@ CRASHES_WITHIN = 300.0  # s; then it is not started again until one of them is t
 
 # The publisher's own (generation_config.json), where a request says nothing else. Without them 5 of
 # 24 answers to the page's suggestions ran in a circle until they were cut; with them none did.
-SAMPLING = {"penalty_repeat": 1.1, "top_k": 20}
+SAMPLING = {"penalty_repeat": 1.1, "top_k": 20, "temp": 0.7, "top_p": 0.8}
 
 CHILD = Path(__file__).with_name("llama_server.py")
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from openai.types import CompletionUsage, Model
+from openai.types import Model
 
 # The fixed sentences of ModelFailed: the app shows them in its own language (xiaozhi/locale).
 UNREACHABLE = "The model endpoint cannot be reached"
@@ -57,6 +57,15 @@ class CallPiece:
     arguments: str
 
 
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """What an endpoint says that an answer took; None where it does not say so."""
+
+    prompt: int | None
+    completion: int | None
+    total: int | None
+
+
 @dataclass(slots=True)
 class Piece:
     """What one read from the model brought; texts that arrived together are joined.
@@ -70,7 +79,7 @@ class Piece:
     refusal: str = ""
     calls: list[CallPiece] = field(default_factory=list[CallPiece])
     finish_reason: str | None = None
-    usage: CompletionUsage | None = None
+    usage: TokenCount | None = None
     count: int = 0
     reasoning: str = ""
     reasoning_field: str = ""

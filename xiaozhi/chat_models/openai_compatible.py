@@ -7,17 +7,21 @@ against 74, and 0.8 ms to the first byte against 2.9 (docs/decisions/0004).
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
 
 import aiohttp
 from openai.types import Model
 
 from xiaozhi import tracing
-from xiaozhi.chat_models import chat_model, wire
+from xiaozhi.chat_models import answer_stream, chat_model, response_body, wire
 from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
+from xiaozhi.chat_models.endpoint_address import Endpoint, shown
+from xiaozhi.chat_models.endpoint_errors import refusal
+from xiaozhi.chat_models.refused_fields import Change, RefusedFields, change_for
 from xiaozhi.chat_models.request_body import encoded
 from xiaozhi.chat_models.sight import asks_with_picture, without_pictures
 from xiaozhi.chat_models.spoken_thoughts import with_thoughts
@@ -29,6 +33,8 @@ TRIES = 3  # until the first byte of an answer
 PAUSES = (0.5, 1.5)  # s between tries
 LONGEST_PAUSE = 10.0  # s that a Retry-After may ask for
 LIST_TIMEOUT = 5.0  # s
+REDIRECTS = 3  # that are followed, within the same host
+CHANGES = 5  # things that are left out of a request, one after the other, as they are refused
 # What of an answer's headers is passed on; x-ratelimit-… is as well.
 RELAYED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry")
 
@@ -44,21 +50,22 @@ class OpenAICompatible:
         api_key: str | None,
         session: aiohttp.ClientSession,
         *,
+        proxy: str | None = None,
         silence: float = SILENCE,
         tries: int = TRIES,
     ) -> None:
-        """`base_url`: ends in /v1 as a rule. `silence`: s without a byte until it has failed.
+        """`base_url`: ends in /v1 as a rule. `proxy`: not for addresses of this machine.
 
-        `tries`: how often a request is made until an answer begins.
+        `silence`: s without a byte until it has failed. `tries`: how often a request is made until
+        an answer begins. Raises ValueError where the address or the key cannot be one.
         """
-        self._url = base_url.rstrip("/")
-        host = urlsplit(self._url).hostname or ""
-        self._is_openais = host.endswith((".openai.com", ".openai.azure.com"))
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._endpoint = Endpoint.of(base_url, api_key)
+        self._proxy = None if self._endpoint.is_on_this_machine else proxy
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=silence)
         self._pauses = PAUSES[: tries - 1]
         self._windows: dict[str, int] = {}
+        self._refused = RefusedFields()
 
     def window(self, model: str) -> int | None:
         return self._windows.get(model)
@@ -68,17 +75,19 @@ class OpenAICompatible:
 
     async def models(self) -> Sequence[Model]:
         try:
-            async with self._session.get(
-                f"{self._url}/models",
-                headers=self._headers,
-                timeout=aiohttp.ClientTimeout(total=LIST_TIMEOUT),
+            async with await self._request(
+                "GET", "/models", within=aiohttp.ClientTimeout(total=LIST_TIMEOUT)
             ) as response:
                 if response.status != 200:
-                    raise wire.refusal(response.status, await response.text())
-                found = await response.json(content_type=None)
+                    words = await response_body.beginning(response)
+                    raise refusal(response.status, words)
+                limit = response_body.AT_ONCE
+                data = await response_body.whole(response, limit, "its list of models")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ModelFailed(chat_model.UNREACHABLE, self._where(error)) from error
-        except ValueError as error:
+        try:
+            found = await asyncio.to_thread(wire.parsed, data)
+        except (ValueError, RecursionError) as error:
             raise ModelFailed(chat_model.FAILED, "its list of models is not JSON") from error
         return [self._model(entry) for entry in wire.models(found)]
 
@@ -92,9 +101,9 @@ class OpenAICompatible:
             if error.reason != chat_model.CANNOT_SEE or asks_with_picture(request):
                 raise
             response = await self._answer(self._body(without_pictures(request)))
+        functions = [tool["function"]["name"] for tool in request.options.get("tools", ())]
         try:
-            is_whole = response.content_type == "application/json"
-            pieces = _whole(response) if is_whole else _pieces(response)
+            pieces = answer_stream.pieces(response, functions)
             async with aclosing(with_thoughts(pieces)) as parted:
                 async for piece in parted:
                     yield piece
@@ -116,22 +125,49 @@ class OpenAICompatible:
         return Relayed(response.status, headers, _data(response), response.close)
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
-        return {
+        body = {
             "model": request.model,
             "messages": request.messages,
             "stream": True,
             "stream_options": {"include_usage": True},
             **self._spelled(request.options),
         }
+        return self._refused.without_known(body)
 
     def _spelled(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """OpenAI has renamed an option that everybody else knows under its old name alone."""
         spelled = dict(options)
-        if self._is_openais and "max_tokens" in spelled:
+        if self._endpoint.is_openais and "max_tokens" in spelled:
             spelled["max_completion_tokens"] = spelled.pop("max_tokens")
         return spelled
 
     async def _answer(self, body: dict[str, Any]) -> aiohttp.ClientResponse:
+        """The response with its headers; what is refused by name is left out of `body`."""
+        changes: list[tuple[Change, dict[str, Any]]] = []
+        first: ModelFailed | None = None
+        while True:
+            try:
+                response = await self._tried(body)
+            except ModelFailed as error:
+                first = first or error
+                change = _change(body, error) if len(changes) < CHANGES else None
+                if change is None:
+                    raise first from error
+                changes.append((change, body))
+                body = change.without(body)
+            else:
+                break
+        for change, _ in changes:
+            log.warning(
+                "%s does not take %s of the model %s: left out from now on",
+                self._endpoint.url,
+                change.name,
+                body["model"],
+            )
+        self._refused.remember(changes)
+        return response
+
+    async def _tried(self, body: dict[str, Any]) -> aiohttp.ClientResponse:
         """The response with its headers, tried again within bounds: nothing has been said yet."""
         for pause in (*self._pauses, None):
             try:
@@ -143,11 +179,11 @@ class OpenAICompatible:
             else:
                 if response.status == 200:
                     return response
-                failed = wire.refusal(response.status, await response.text())
+                failed = refusal(response.status, await response_body.beginning(response))
                 # One that says so with a 500 says it again.
                 blind = failed.reason == chat_model.CANNOT_SEE
                 pause = None if blind else _pause(response, pause)
-                response.release()
+                response.close()
             if pause is None:
                 raise failed
             log.info("asking the model again in %s s: %s", pause, failed.without_their_words())
@@ -157,12 +193,7 @@ class OpenAICompatible:
     async def _post(self, body: Mapping[str, Any]) -> aiohttp.ClientResponse:
         """The response with its headers, whatever its status."""
         try:
-            return await self._session.post(
-                f"{self._url}/chat/completions",
-                data=await encoded(body),
-                headers={**self._headers, **_JSON, **tracing.headers()},
-                timeout=self._timeout,
-            )
+            return await self._request("POST", "/chat/completions", body, within=self._timeout)
         except aiohttp.ConnectionTimeoutError as error:
             raise ModelFailed(chat_model.UNREACHABLE, self._where(error)) from error
         except TimeoutError as error:
@@ -170,54 +201,75 @@ class OpenAICompatible:
         except (aiohttp.ClientError, OSError) as error:
             raise ModelFailed(chat_model.UNREACHABLE, self._where(error)) from error
 
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        within: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        """Redirects are followed within the same host: what people say goes nowhere else."""
+        url = self._endpoint.at(path)
+        headers = {**self._endpoint.headers, **response_body.PLAIN, **tracing.headers()}
+        if body is not None:
+            headers |= _JSON
+        for _ in range(REDIRECTS):
+            response = await self._session.request(
+                method,
+                url,
+                # Anew for each place: one that is large is a buffer, which is read once.
+                data=None if body is None else await encoded(body),
+                headers=headers,
+                proxy=self._proxy,
+                allow_redirects=False,
+                auto_decompress=False,
+                timeout=within,
+            )
+            place = response.headers.get("location")
+            if response.status not in (301, 302, 303, 307, 308) or not place:
+                return response
+            response.close()
+            url = urljoin(str(response.url), place)
+            if not self._endpoint.is_same_place(url):
+                words = f"it redirects to {shown(url)}, where nothing is sent"
+                raise ModelFailed(chat_model.FAILED, words)
+        raise ModelFailed(chat_model.FAILED, "it redirects again and again")
+
     def _model(self, entry: wire.Object) -> Model:
         if window := wire.window(entry):
             self._windows[entry["id"]] = window
         kinds = wire.input_modalities(entry)
+        created, owner = entry.get("created"), entry.get("owned_by")
         return Model.model_validate(
             {
                 "id": entry["id"],
                 "object": "model",
-                "created": entry.get("created") or 0,
-                "owned_by": entry.get("owned_by") or "",
+                "created": created if isinstance(created, int) else 0,
+                "owned_by": owner if isinstance(owner, str) else "",
                 **({"input_modalities": kinds} if kinds else {}),
             }
         )
 
     def _where(self, error: Exception) -> str:
-        return f"{self._url}: {error}" if str(error) else self._url
-
-
-async def _pieces(response: aiohttp.ClientResponse) -> AsyncGenerator[Piece]:
-    rest = b""
-    finished = False
-    numbers = wire.CallNumbers()
-    async for data in response.content.iter_any():
-        lines = (rest + data).split(b"\n")
-        rest = lines.pop()
-        piece = Piece()
-        for line in lines:
-            if line.startswith(b"data:"):
-                done = wire.take(line[5:].strip(), piece, numbers)
-                finished = finished or done or piece.finish_reason is not None
-        if piece.count or piece.finish_reason or piece.usage:
-            yield piece
-    if not finished:
-        raise ModelFailed(chat_model.BROKE_OFF)
-
-
-async def _whole(response: aiohttp.ClientResponse) -> AsyncGenerator[Piece]:
-    yield wire.whole(await response.json())
+        return f"{self._endpoint.url}: {error}" if str(error) else self._endpoint.url
 
 
 async def _data(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
     try:
-        async for data in response.content.iter_any():
+        async for data in response_body.chunks(response):
             yield data
     except TimeoutError as error:
         raise ModelFailed(chat_model.SILENT) from error
     except (aiohttp.ClientError, OSError) as error:
         raise ModelFailed(chat_model.BROKE_OFF, str(error)) from error
+
+
+def _change(body: dict[str, Any], error: ModelFailed) -> Change | None:
+    """What to leave out of `body` that was refused so."""
+    if error.status not in (400, 422, 501) or error.reason != chat_model.REFUSED:
+        return None
+    return change_for(body, error.details)
 
 
 def _pause(response: aiohttp.ClientResponse, pause: float | None) -> float | None:
@@ -228,5 +280,7 @@ def _pause(response: aiohttp.ClientResponse, pause: float | None) -> float | Non
     try:
         asked = float(response.headers.get("retry-after", 0))
     except ValueError:
+        asked = 0.0
+    if math.isnan(asked):
         asked = 0.0
     return None if asked > LONGEST_PAUSE else max(asked, pause)

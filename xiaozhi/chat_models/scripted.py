@@ -14,6 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import uvicorn
@@ -103,7 +104,39 @@ class Hangs:
     seconds: float = 3600.0
 
 
-Line = Says | Calls | Refuses | Fails | Hangs
+@dataclass(frozen=True)
+class Sends:
+    """Bytes as they are, each chunk in a write of its own: what no other line can say.
+
+    `pause`: s before each chunk but the first. `forever`: begins again behind the last.
+    """
+
+    chunks: Sequence[bytes]
+    content_type: str = "text/event-stream"
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    pause: float = 0.0
+    forever: bool = False
+
+    @classmethod
+    def events(
+        cls, *data: object, end: bytes = b"data: [DONE]\n\n", pause: float = 0.01
+    ) -> "Sends":
+        """Each of `data` as an event: JSON, unless it is bytes already."""
+        written = [
+            each if isinstance(each, bytes) else b"data: " + json.dumps(each).encode() + b"\n\n"
+            for each in data
+        ]
+        return cls([*written, end], pause=pause)
+
+    async def sent(self) -> AsyncIterator[bytes]:
+        for number, chunk in enumerate(cycle(self.chunks) if self.forever else self.chunks):
+            if number and self.pause:
+                await asyncio.sleep(self.pause)
+            yield chunk
+
+
+Line = Says | Calls | Refuses | Fails | Hangs | Sends
 
 # What is answered to a request's body: for many conversations at once, of which nobody knows the
 # order
@@ -195,6 +228,12 @@ class Scripted:
             case Hangs():
                 await asyncio.sleep(line.seconds)
                 return JSONResponse({"error": {"message": "hung"}}, 500)
+            case Sends():
+                response = StreamingResponse(line.sent(), line.status, media_type=line.content_type)
+                response.raw_headers += [
+                    (name.encode(), value.encode()) for name, value in line.headers
+                ]
+                return response
             case Says() | Calls() | Refuses() if not body.get("stream"):
                 if isinstance(line, Says):
                     await asyncio.sleep(line.think)

@@ -1,136 +1,279 @@
-"""What endpoints of chat completions send: pieces of an answer, lists of models, errors. Pure.
+"""What endpoints of chat completions send: the chunks of an answer, and lists of models. Pure.
 
-Tolerant where servers differ: OpenAI, DeepSeek, Ollama, vLLM and llama.cpp were looked at.
+What servers do differently, each with its test: docs/endpoints.md. The rule: whatever holds words
+or calls is understood, or fails the answer with what came; nothing is dropped without a word.
 """
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from typing import Any, cast
 
-from openai.types import CompletionUsage
-from pydantic import ValidationError
+from pydantic_core import from_json
 
-from xiaozhi.chat_models import chat_model
-from xiaozhi.chat_models.chat_model import CallPiece, Piece
-from xiaozhi.chat_models.sight import says_it_cannot_see
-from xiaozhi.errors import LastErrorCode, ModelFailed
+from xiaozhi.chat_models import chat_model, known_fields
+from xiaozhi.chat_models.call_pieces import CallPieces, UnnamedCall
+from xiaozhi.chat_models.chat_model import Piece, TokenCount
+from xiaozhi.chat_models.content_parts import THOUGHTS_IN_PARTS, parts_of, thoughts_of
+from xiaozhi.chat_models.endpoint_errors import error_in, excerpt, failure, words_of
+from xiaozhi.chat_models.surrogates import SurrogateJoiner, is_whole
+from xiaozhi.errors import ModelFailed
 
 Object = Mapping[str, Any]
 
 # DeepSeek, Qwen, older vLLM; OpenRouter, Ollama, newer vLLM. Some send both, with the same words.
 REASONING_FIELDS = ("reasoning_content", "reasoning")
-
-# llama.cpp: exceed_context_size_error; OpenAI: context_length_exceeded; vLLM says it in words.
-_NO_ROOM = re.compile(r"context[ _](length|size|window)", re.IGNORECASE)
-_BY_STATUS: Mapping[int, tuple[str, LastErrorCode]] = {
-    401: (chat_model.KEY_REFUSED, "server_error"),
-    403: (chat_model.KEY_REFUSED, "server_error"),
-    404: (chat_model.UNKNOWN_MODEL, "server_error"),
-    429: (chat_model.TOO_MANY, "rate_limit_exceeded"),
-}
-
-
-class CallNumbers:
-    """Numbers the function calls of one answer from 0 on; servers do so each in its own way.
-
-    OpenAI's: each chunk says the `index`, the first one the id and the name too. Others leave the
-    index out, give each call the same one (an older Ollama), or repeat id and name in each chunk.
-    """
-
-    def __init__(self) -> None:
-        self._by_id: dict[str, int] = {}
-        self._by_index: dict[int, int] = {}
-        self._count = 0
-
-    def piece(self, entry: Object) -> CallPiece:
-        """`entry`: of `tool_calls`, in a chunk or in a whole answer."""
-        function = as_object(entry.get("function"))
-        id, index, name = entry.get("id"), entry.get("index"), function.get("name")
-        arguments = function.get("arguments") or ""
-        if not isinstance(arguments, str):
-            arguments = json.dumps(arguments, ensure_ascii=False)
-        known = self._by_id.get(id) if id else None
-        if known is None and not (name and id):
-            known = self._by_index.get(index) if isinstance(index, int) else self._last(name)
-        number = self._count if known is None else known
-        if known is None:
-            self._count += 1
-        if id:
-            self._by_id[id] = number
-        if isinstance(index, int):
-            self._by_index[index] = number
-        return CallPiece(number, str(name or "") if known is None else None, arguments)
-
-    def _last(self, name: str | None) -> int | None:
-        return None if name or not self._count else self._count - 1
+FIELDS_NOTED = 10
+NOT_UNDERSTOOD = "it sent an answer that is not understood: "
+MOST_TOKENS = 10**9  # that an endpoint is believed to have read or written
+# Of the same meaning: Mistral, Claude, Gemini, GLM
+_LENGTH = ("model_length", "max_tokens", "max_output_tokens", "model_context_window_exceeded")
+_FILTER = ("content_filter", "safety", "prohibited_content", "recitation", "sensitive", "blocklist")
+# OpenRouter and Mistral, DeepSeek, GLM, Gemini: the answer is not what the model wanted to say.
+_FAILED = ("error", "insufficient_system_resource", "network_error", "malformed_function_call")
 
 
-def take(data: bytes, piece: Piece, numbers: CallNumbers) -> bool:
-    """Add one event of a stream to what this read brought; True for the last one.
-
-    `numbers`: of the answer that the event belongs to. Raises ModelFailed.
-    """
-    if data == b"[DONE]":
-        return True
+def parsed(data: bytes) -> Any:
+    """JSON. Bytes that are not UTF-8 are U+FFFD. Raises ValueError, RecursionError."""
     try:
-        chunk = as_object(json.loads(data))
-    except ValueError as error:
-        raise ModelFailed(chat_model.FAILED, "it sent something that is not JSON") from error
-    if "error" in chunk:
-        raise _failed_in_stream(chunk["error"])
-    for choice in as_objects(chunk.get("choices")):
-        _said(as_object(choice.get("delta")), piece, numbers)
-        piece.finish_reason = choice.get("finish_reason") or piece.finish_reason
-    if chunk.get("usage"):
-        piece.usage = _usage(chunk["usage"])
-    return False
+        # A third of what `json` takes, and 2 of the 3 µs that each token costs here
+        return from_json(data)
+    except ValueError:
+        # Half a character, a broken byte, a line break within a string: `json` takes them.
+        return json.loads(data.decode("utf-8-sig", "replace"), strict=False)
 
 
-def whole(completion: Any) -> Piece:
+class AnswerReader:
+    """Reads the chunks of one answer. `functions`: the names of those that can be called."""
+
+    def __init__(self, functions: Collection[str] = ()) -> None:
+        self.calls = CallPieces(functions)
+        # Whether something came that is an answer, or a part of one
+        self.has_said = False
+        # What came and was not understood: its beginning, and the names of its fields
+        self.unknown = ""
+        self.unknown_fields: set[str] = set()
+        self._odd_parts: list[str] = []
+        self._text = SurrogateJoiner()
+        self._refusal = SurrogateJoiner()
+        self._reasoning = SurrogateJoiner()
+        # Whether that came in pieces, and the last that came as a whole
+        self._has_pieces = False
+        self._whole: Any = None
+
+    def take(self, chunk: Any, piece: Piece) -> None:
+        """Add what `chunk`, or a whole completion, brings to `piece`. Raises ModelFailed."""
+        if not isinstance(chunk, dict):
+            if chunk:
+                self.unknown = self.unknown or excerpt(chunk)
+            return
+        found = cast("dict[str, Any]", chunk)
+        choices = found.get("choices")
+        if not choices or found.get("error") or found.get("object") == "error":
+            if error := error_in(found):
+                raise failure(error, self.reason())
+            if not choices:
+                self._look_for_more(found, known_fields.OF_A_CHUNK)
+        if usage := found.get("usage"):
+            piece.usage = token_count(usage) or piece.usage
+        if choices:
+            self._take_first(choices, piece)
+
+    def end(self, piece: Piece) -> None:
+        """Add what was held back until the end. Raises ModelFailed."""
+        try:
+            piece.calls += self.calls.rest()
+        except UnnamedCall as error:
+            words = f"it called a function without a name: {excerpt(error.arguments)}"
+            raise ModelFailed(chat_model.FAILED, words) from error
+        piece.reasoning += self._reasoning.rest()
+        piece.text += self._text.rest()
+        piece.refusal += self._refusal.rest()
+        if self.has_said and self._odd_parts:
+            # For the reader to see that there was more
+            piece.text += "\n\n" + "\n".join(self._odd_parts)
+        elif self.unknown and not self.has_said:
+            raise ModelFailed(chat_model.FAILED, NOT_UNDERSTOOD + self.unknown)
+
+    def _take_first(self, choices: Any, piece: Piece) -> None:
+        """Of several choices, all but the first are other answers to the same question."""
+        for choice in as_objects(choices):
+            if not choice.get("index"):
+                self._take_choice(choice, piece)
+                return
+
+    def _take_choice(self, choice: dict[str, Any], piece: Piece) -> None:
+        delta = choice.get("delta")
+        if delta:
+            if isinstance(delta, dict):
+                self._take_delta(cast("dict[str, Any]", delta), piece)
+            else:
+                self._take_content(delta, piece)
+            self._has_pieces = self.has_said
+        elif not self._has_pieces:
+            # One that has said everything in pieces may say it once more as a whole.
+            self._take_whole(choice, piece)
+        if reason := choice.get("finish_reason"):
+            self._finish(reason, choice, piece)
+        elif error := choice.get("error"):
+            raise failure(error, self.reason())
+        if usage := choice.get("usage"):
+            piece.usage = token_count(usage) or piece.usage
+
+    def _take_whole(self, choice: dict[str, Any], piece: Piece) -> None:
+        whole = choice.get("message") or choice.get("text")
+        if whole and whole == self._whole and choice.get("finish_reason"):
+            return
+        self._whole = whole
+        if isinstance(whole, dict):
+            self._take_delta(cast("dict[str, Any]", whole), piece)
+        elif whole:
+            self._take_content(whole, piece)
+        else:
+            self._look_for_more(choice, known_fields.OF_A_CHOICE)
+
+    def _take_delta(self, delta: dict[str, Any], piece: Piece) -> None:
+        before = piece.count
+        if content := delta.get("content"):
+            self._take_content(content, piece)
+            if len(delta) == 1:
+                return
+        has_thought = self._take_reasoning(delta, piece)
+        if refusal := delta.get("refusal"):
+            self._take_content({"type": "refusal", "refusal": refusal}, piece)
+        entries = as_objects(delta.get("tool_calls"))
+        if call := as_object(delta.get("function_call")):
+            # The older form: there was one call at most
+            entries = [{"index": 0, "function": call}]
+        if entries:
+            piece.text += self._text.rest()
+            piece.calls += self.calls.take(entries)
+            self.has_said = True
+        if (entries or has_thought) and piece.count == before:
+            piece.count += 1
+        if error := delta.get("error"):
+            raise failure(error, self.reason())
+        self._look_for_more(delta, known_fields.OF_A_DELTA)
+
+    def _take_content(self, content: Any, piece: Piece) -> None:
+        if isinstance(content, str):
+            self._say(content, piece)
+            return
+        for kind, words in parts_of(content):
+            if kind == "text":
+                self._say(words, piece)
+            elif kind == "refusal":
+                piece.refusal += self._refusal.take(words)
+                self.has_said = True
+                piece.count += 1
+            elif kind == "reasoning":
+                piece.reasoning += self._reasoning.take(words)
+                piece.count += 1
+            else:
+                self.unknown = self.unknown or excerpt(words)
+                if len(self._odd_parts) < FIELDS_NOTED:
+                    self._odd_parts.append(excerpt(words))
+
+    def _say(self, words: str, piece: Piece) -> None:
+        if self._reasoning.is_open:
+            piece.reasoning += self._reasoning.rest()
+        piece.text += self._text.take(words)
+        piece.count += 1
+        self.has_said = True
+
+    def _take_reasoning(self, delta: dict[str, Any], piece: Piece) -> bool:
+        """Whether `delta` brings some of what the model thinks; that is added to `piece`."""
+        for field in REASONING_FIELDS:
+            words = delta.get(field)
+            if words and isinstance(words, str):
+                piece.reasoning += self._reasoning.take(words)
+                piece.reasoning_field = field
+                return True
+        # Only where neither is there: OpenRouter's and LiteLLM's parts say the same once more.
+        for field in THOUGHTS_IN_PARTS:
+            if words := thoughts_of(delta.get(field)):
+                piece.reasoning += self._reasoning.take(words)
+                return True
+        return False
+
+    def _finish(self, reason: Any, choice: dict[str, Any], piece: Piece) -> None:
+        word = str(reason).lower()
+        if word in _FAILED:
+            error = choice.get("error") or choice.get("native_finish_reason") or word
+            raise failure(error, self.reason())
+        if word in _LENGTH:
+            word = "length"
+        elif word in _FILTER:
+            word = "content_filter"
+        piece.finish_reason = word
+
+    def _look_for_more(self, found: dict[str, Any], known: Set[str]) -> None:
+        """Note what in `found` says something and is not `known`."""
+        names = [name for name in found.keys() - known if found[name]]
+        if names:
+            self.unknown_fields.update(names[:FIELDS_NOTED])
+            self.unknown = self.unknown or excerpt({name: found[name] for name in sorted(names)})
+
+    def reason(self) -> str:
+        """For an error: whether it comes in the middle of an answer, or in its place."""
+        return chat_model.BROKE_OFF if self.has_said else chat_model.FAILED
+
+
+def whole(completion: Any, functions: Collection[str] = ()) -> Piece:
     """An answer in one piece, from a server that does not stream. Raises ModelFailed."""
+    reader, piece = AnswerReader(functions), Piece()
     found = as_object(completion)
-    for choice in as_objects(found.get("choices")):
-        piece = Piece(
-            finish_reason=choice.get("finish_reason") or "stop", usage=_usage(found.get("usage"))
-        )
-        _said(as_object(choice.get("message")), piece, CallNumbers())
-        return piece
-    raise ModelFailed(chat_model.FAILED, "it sent no answer")
+    if not as_objects(found.get("choices")):
+        if error := error_in(found):
+            raise failure(error, chat_model.FAILED)
+        words = f"it sent no answer: {excerpt(completion)}"
+        raise ModelFailed(chat_model.FAILED, words)
+    reader.take(found, piece)
+    reader.end(piece)
+    piece.finish_reason = piece.finish_reason or "stop"
+    return piece
 
 
-def _said(delta: Object, piece: Piece, numbers: CallNumbers) -> None:
-    content, refusal = delta.get("content"), delta.get("refusal")
-    calls = as_objects(delta.get("tool_calls"))
-    thought = _thought(delta, piece)
-    piece.text += content if isinstance(content, str) else ""
-    piece.refusal += refusal if isinstance(refusal, str) else ""
-    piece.calls += [numbers.piece(entry) for entry in calls]
-    piece.count += 1 if content or refusal or calls or thought else 0
+def told_as_error(data: bytes, reason: str) -> ModelFailed:
+    """What an event of the type `error` says, in JSON or in plain text. `reason`: as `failure`."""
+    try:
+        found = parsed(data)
+    except (ValueError, RecursionError):
+        found = data.decode(errors="replace")
+    error = error_in(cast("dict[str, Any]", found)) if isinstance(found, dict) else found
+    return failure(error or words_of(found), reason)
 
 
-def _thought(delta: Object, piece: Piece) -> bool:
-    """Whether `delta` brings some of what the model thinks; that is added to `piece`."""
-    for field in REASONING_FIELDS:
-        words = delta.get(field)
-        if words and isinstance(words, str):
-            piece.reasoning += words
-            piece.reasoning_field = field
-            return True
-    return False
+def token_count(found: Any) -> TokenCount | None:
+    """None where nothing of it can be believed."""
+    usage = as_object(found)
+    prompt = _tokens(usage.get("prompt_tokens", usage.get("input_tokens")))
+    completion = _tokens(usage.get("completion_tokens", usage.get("output_tokens")))
+    if prompt is None and completion is None:
+        return None
+    return TokenCount(prompt, completion, _tokens(usage.get("total_tokens")))
+
+
+def _tokens(found: Any) -> int | None:
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    return int(found) if 0 <= found <= MOST_TOKENS else None
 
 
 def models(found: Any) -> list[Object]:
     """The entries of a list of models that have an id."""
     data = as_object(found).get("data") if isinstance(found, dict) else found
-    return [entry for entry in as_objects(data) if entry.get("id")]
+    return [entry for entry in as_objects(data) if _is_name(entry.get("id"))]
+
+
+def _is_name(found: Any) -> bool:
+    return isinstance(found, str) and found != "" and is_whole(found)
 
 
 def window(entry: Object) -> int | None:
     """A model's context in tokens; llama.cpp, vLLM and OpenRouter say it, each in its own words."""
     meta = as_object(entry.get("meta"))
     found = meta.get("n_ctx") or entry.get("max_model_len") or entry.get("context_length")
-    return found if isinstance(found, int) else None
+    return found if isinstance(found, int) and 0 < found <= MOST_TOKENS else None
 
 
 def input_modalities(entry: Object) -> list[str]:
@@ -141,22 +284,6 @@ def input_modalities(entry: Object) -> list[str]:
     return [kind for kind in kinds if isinstance(kind, str)]
 
 
-def refusal(status: int, body: str) -> ModelFailed:
-    """Contract 7.8: which HTTP status becomes which last_error."""
-    words = _words(body)
-    if status in (400, 413) and _NO_ROOM.search(body):
-        return ModelFailed(chat_model.NO_ROOM, words, last_error="invalid_prompt", status=status)
-    if says_it_cannot_see(words):
-        return ModelFailed(chat_model.CANNOT_SEE, words, last_error="invalid_prompt", status=status)
-    otherwise: tuple[str, LastErrorCode] = (
-        (chat_model.FAILED, "server_error")
-        if status >= 500
-        else (chat_model.REFUSED, "invalid_prompt")
-    )
-    sentence, code = _BY_STATUS.get(status, otherwise)
-    return ModelFailed(sentence, words or f"HTTP {status}", last_error=code, status=status)
-
-
 def as_object(found: Any) -> dict[str, Any]:
     """`found` if it is an object, else an empty one."""
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
@@ -165,33 +292,3 @@ def as_object(found: Any) -> dict[str, Any]:
 def as_objects(found: Any) -> list[dict[str, Any]]:
     entries = cast("list[Any]", found) if isinstance(found, list) else []
     return [cast("dict[str, Any]", entry) for entry in entries if isinstance(entry, dict)]
-
-
-def _failed_in_stream(error: Any) -> ModelFailed:
-    words = _words(json.dumps({"error": error}))
-    if as_object(error).get("code") in (429, "rate_limit_exceeded"):
-        return ModelFailed(chat_model.TOO_MANY, words, last_error="rate_limit_exceeded")
-    return ModelFailed(chat_model.BROKE_OFF, words)
-
-
-def _usage(found: Any) -> CompletionUsage | None:
-    try:
-        return CompletionUsage.model_validate(found)
-    except ValidationError:
-        return None
-
-
-def _words(body: str) -> str:
-    """What the provider says, out of an error body of any shape."""
-    try:
-        found: Any = json.loads(body)
-    except ValueError:
-        # A page of some proxy says nothing to anybody.
-        return "" if "<" in body else body.strip()[:300]
-    for inside in as_objects(found)[:1]:
-        found = inside
-    if isinstance(found, dict):
-        found = as_object(found).get("error", found)
-    if isinstance(found, dict):
-        found = as_object(found).get("message") or as_object(found).get("detail") or ""
-    return str(found)[:1000]

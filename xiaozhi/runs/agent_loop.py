@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
-from openai.types import CompletionUsage
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.run import Usage
 
 from xiaozhi import chat_models, tokens
-from xiaozhi.chat_models import ChatModel, ChatRequest, Piece
+from xiaozhi.assistants import DEFAULTS, chosen_defaults
+from xiaozhi.chat_models import ChatModel, ChatRequest, Piece, TokenCount
 from xiaozhi.runs import watched
 from xiaozhi.runs.budget import Budget, budget
 from xiaozhi.runs.outcome import ActionRequired, Outcome, incomplete
@@ -104,8 +104,7 @@ def _read(bodies: Sequence[str]) -> list[Message]:
 def _options(recorder: Recorder, allowed: Budget) -> dict[str, Any]:
     run = recorder.run
     options: dict[str, Any] = {
-        "temperature": run.temperature,
-        "top_p": run.top_p,
+        **_sampling(run),
         "reasoning_effort": getattr(run, "reasoning_effort", None),
         "max_tokens": allowed.completion,
         **(_functions(run, is_first=not recorder.steps) if run.tools else {}),
@@ -114,6 +113,15 @@ def _options(recorder: Recorder, allowed: Budget) -> dict[str, Any]:
     if response_format and not isinstance(response_format, str) and response_format.type != "text":
         options["response_format"] = response_format.to_dict()
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _sampling(run: Run) -> dict[str, Any]:
+    """What somebody has chosen: many models refuse the API's defaults, or have others."""
+    chosen = chosen_defaults(run)
+    found = {"temperature": run.temperature, "top_p": run.top_p}
+    return {
+        name: value for name, value in found.items() if value != DEFAULTS[name] or name in chosen
+    }
 
 
 def _functions(run: Run, *, is_first: bool) -> dict[str, Any]:
@@ -126,7 +134,8 @@ def _functions(run: Run, *, is_first: bool) -> dict[str, Any]:
     return {
         "tools": [_tool(tool.to_dict()) for tool in run.tools],
         "tool_choice": choice,
-        "parallel_tool_calls": run.parallel_tool_calls,
+        # Only where it says something: Gemini does not know the word.
+        "parallel_tool_calls": None if run.parallel_tool_calls else False,
     }
 
 
@@ -140,14 +149,15 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
 
 def _usage(request: ChatRequest, end: Piece) -> Usage:
     """What the endpoint says; where it says nothing, about what it must have been."""
-    found: CompletionUsage | None = end.usage
-    if found is not None:
-        read, wrote, total = found.prompt_tokens, found.completion_tokens, found.total_tokens
-    else:
+    found = end.usage or TokenCount(None, None, None)
+    read, wrote = found.prompt, found.completion
+    if read is None:
         read = sum(
             tokens.AROUND_A_MESSAGE + tokens.of_content(message["content"])
             for message in request.messages
         )
+    if wrote is None:
         wrote = end.count
-        total = read + wrote
+    # Some count thoughts in the sum alone. Less than the two is no sum.
+    total = max(found.total or 0, read + wrote)
     return Usage(prompt_tokens=read, completion_tokens=wrote, total_tokens=total)

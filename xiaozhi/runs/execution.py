@@ -95,7 +95,9 @@ class Execution:
             return failed("server_error", error.message)
         except Exception:
             log.exception("run %s failed", run.id)
-            return failed("server_error", "The server had an error while processing the run.")
+            return failed(
+                "server_error", "The server had an error processing your request. Sorry about that!"
+            )
 
     async def _adopt(self, recorder: Recorder) -> None:
         run = recorder.run

@@ -5,7 +5,7 @@ from typing import Any
 from openai.types.beta import Assistant
 from openai.types.beta.threads import Run
 
-from xiaozhi.assistants import kept_tools
+from xiaozhi.assistants import chosen_defaults, explicit_defaults, kept_tools
 from xiaozhi.requests import CreateRun, RunSettings
 from xiaozhi.runs.lifecycle import NEW
 
@@ -54,6 +54,7 @@ def new_run(
             "response_format": _response_format(assistant, request),
             "tool_choice": request.model_dump(include={"tool_choice"})["tool_choice"],
             "parallel_tool_calls": request.parallel_tool_calls,
+            **explicit_defaults(request, chosen_defaults(assistant)),
         }
     )
 

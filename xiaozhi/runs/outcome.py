@@ -31,7 +31,18 @@ class ActionRequired:
     usage: Usage | None = None
 
 
+# How OpenAI's messages begin: many programs decide by these words whether to try again.
+_BEGINS: Mapping[LastErrorCode, str] = {
+    "rate_limit_exceeded": "Rate limit reached. ",
+    "server_error": "Sorry, something went wrong. ",
+}
+OPENAIS = ("Rate limit reached", "Sorry, something went wrong", "The server had an error")
+
+
 def failed(code: LastErrorCode, message: str) -> Outcome:
+    """`message`: a sentence of ours, with the endpoint's words behind it where there are some."""
+    if not message.startswith(OPENAIS):
+        message = _BEGINS.get(code, "") + message
     return Outcome("failed", changes={"last_error": {"code": code, "message": message}})
 
 

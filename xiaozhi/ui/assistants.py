@@ -101,8 +101,6 @@ def _made(id: str) -> Assistant:
             name="小智·Zero",
             model=DEFAULT_MODEL,
             instructions=INSTRUCTIONS,
-            temperature=0.7,
-            top_p=0.9,
             extra_body={"id": id},
         )
     except BadRequestError as error:

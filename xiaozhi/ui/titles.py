@@ -18,7 +18,6 @@ WISH = (
     "Answer with the title only, without quotation marks."
 )
 READ = 400  # characters of the question, and of the answer, that the model is given
-TOKENS = 32
 PATIENCE = 60.0  # s that the model has
 
 _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
@@ -72,14 +71,25 @@ def _make(question: str, answer: Followed, model: str | None) -> None:
 
 def _asked(question: str, answer: str, model: str | None) -> str:
     words = f"{WISH}\n\nQuestion: {question[:READ]}\n\nAnswer: {answer[:READ]}"
-    told = client().chat.completions.create(
+    said = ""
+    # Streamed to be left when there is enough: a limit of tokens is refused by some models.
+    with client().chat.completions.create(
         model=model or DEFAULT_MODEL,
         messages=[{"role": "user", "content": words}],
-        max_tokens=TOKENS,
-        temperature=0.2,
+        stream=True,
         timeout=PATIENCE,
-    )
-    return (told.choices[0].message.content or "") if told.choices else ""
+    ) as told:
+        for chunk in told:
+            said += (chunk.choices[0].delta.content or "") if chunk.choices else ""
+            if _is_enough(said):
+                break
+    return said
+
+
+def _is_enough(said: str) -> bool:
+    """Whether what comes further is no part of the title."""
+    title = _THOUGHTS.sub("", said).lstrip()
+    return "\n" in title or len(title) > 2 * shelves.LONGEST_TITLE
 
 
 @st.cache_resource

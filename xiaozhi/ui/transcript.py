@@ -116,14 +116,21 @@ class Growing:
             self._place = st.empty()
 
 
+_OPENAIS = ("Rate limit reached. ", "Sorry, something went wrong. ")
+
+
 def why_failed(run: Run) -> str | None:
     """Why a run has no (whole) answer, in the page's language; None where it has one."""
     if run.status == "expired":
         return _("The answer took too long and was given up.")
     if run.status != "failed" or run.last_error is None:
         return None
-    # A fixed sentence of the server, then the model provider's own words.
-    reason, _colon, details = run.last_error.message.partition(": ")
+    # OpenAI's words, which programs look for; a fixed sentence of the server; the model
+    # provider's own words.
+    message = run.last_error.message
+    for openais in _OPENAIS:
+        message = message.removeprefix(openais)
+    reason, _colon, details = message.partition(": ")
     return _(reason).rstrip(".。") + _(".") + (f"\n\n{for_streamlit(details)}" if details else "")
 
 

@@ -49,7 +49,7 @@ from xiaozhi.store import (
     schema,
     search_postgres,
     search_sqlite,
-    sqlite,
+    sqlite_opening,
     tables,
     written,
 )
@@ -152,7 +152,7 @@ def _cut_for_sqlite(text: str) -> Row:
 
 def on_sqlite(path: Path) -> Fill:
     def run(work: Work[None]) -> None:
-        with sqlite.engine(path, writes=True).connect() as database, database.begin():
+        with sqlite_opening.engine(path, writes=True).connect() as database, database.begin():
             work(database)
 
     run(schema.bring_up_to_date)

@@ -31,7 +31,7 @@ from xiaozhi.store import (
     message_rows,
     postgres,
     schema,
-    sqlite,
+    sqlite_opening,
     thread_page,
 )
 
@@ -84,10 +84,10 @@ def main() -> None:
 def on_sqlite() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "search.db"
-        with sqlite.engine(path, writes=True).connect() as connection, connection.begin():
+        with sqlite_opening.engine(path, writes=True).connect() as connection, connection.begin():
             looked_for = prepare(connection)
         print(f"{path.stat().st_size / 1e6:.0f} MB")
-        with sqlite.engine(path, writes=False).connect() as connection, connection.begin():
+        with sqlite_opening.engine(path, writes=False).connect() as connection, connection.begin():
             measure(connection, looked_for)
 
 

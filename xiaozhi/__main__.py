@@ -4,13 +4,14 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import socket
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xiaozhi import __version__, logs, settings
+from xiaozhi import __version__, data_folder, logs, settings
 from xiaozhi.errors import CannotStart
 from xiaozhi.settings import Settings
 from xiaozhi.terminal import BytesProgress, complain, say
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from xiaozhi.reload import run_and_reload
 
         return run_and_reload()
+    # What is made from now on, here and in child processes, is closed to other users.
+    os.umask(0o077)
     hints = command != "serve"
     # Before the settings are known: what is wrong with them is told in this way too.
     log_format: logs.Format = "text" if hints else "json"
@@ -117,6 +120,7 @@ def _migrate(chosen: Settings) -> None:
 
 def _serve(chosen: Settings, *, hints: bool) -> None:
     listening = _listen(chosen.host, chosen.port)
+    data_folder.prepare(chosen.data)
     gguf = _built_in_file(chosen)
     # Only now: these take a second to import, and the port and the model may be missing. A quarter
     # of it would be spent on looking for garbage among what stays, until `serve` enables it again.

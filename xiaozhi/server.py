@@ -2,7 +2,6 @@
 
 import logging
 import os
-import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from xiaozhi import tracing
+from xiaozhi import data_folder, tracing
 from xiaozhi.api import (
     AZURE,
     BASES,
@@ -29,7 +28,6 @@ from xiaozhi.api import (
 )
 from xiaozhi.chat_models import BuiltIn, Catalog, ChatModel, OpenAICompatible
 from xiaozhi.dispatch import Dispatcher, InProcess, Places
-from xiaozhi.errors import CannotStart
 from xiaozhi.events import Events
 from xiaozhi.ids import new_id
 from xiaozhi.runs import Admission, Runs, Stop
@@ -38,8 +36,6 @@ from xiaozhi.store import SQLite, Store, Watched
 
 if TYPE_CHECKING:
     from xiaozhi.dispatch.mirrors import Mirrors
-
-KEY = "api-key"
 
 log = logging.getLogger(__name__)
 
@@ -95,25 +91,11 @@ def create_server(settings: Settings, *, port: int, gguf: Path | None = None) ->
 
 def api_key(settings: Settings) -> str:
     """The operator's, or the one made at the first start. Raises CannotStart."""
+    # Also where the key comes from elsewhere: the rest of what is kept lies there.
+    data_folder.prepare(settings.data)
     if settings.api_key:
         return settings.api_key.get_secret_value()
-    path = settings.data / KEY
-    try:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            # Never half-written: an empty key would lock everybody out.
-            new = path.with_suffix(".new")
-            with open(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
-                file.write(f"xz-{secrets.token_urlsafe(32)}")
-            new.replace(path)
-        return path.read_text().strip()
-    except OSError as error:
-        raise CannotStart(
-            "The data folder {folder} cannot be used: {words}.",
-            "Make it writable, or choose another one with --data.",
-            folder=settings.data,
-            words=error.strerror,
-        ) from error
+    return data_folder.api_key(settings.data)
 
 
 async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) -> Rooms:

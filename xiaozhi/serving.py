@@ -16,8 +16,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from xiaozhi import __version__, logs
+from xiaozhi.data_folder import KEY
 from xiaozhi.runs import Stop
-from xiaozhi.server import KEY, create_server
+from xiaozhi.server import create_server
 from xiaozhi.settings import Settings
 from xiaozhi.terminal import say
 

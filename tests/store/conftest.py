@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 
 from tests.postgres import PostgresServer
-from xiaozhi.store import postgres, sqlite
+from xiaozhi.store import postgres, sqlite_opening
 from xiaozhi.store.store import Result, Work
 
 
@@ -27,7 +27,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
 
 def _on_sqlite(path: Path) -> Database:
     def run(work: Work[Result]) -> Result:
-        with sqlite.engine(path, writes=True).connect() as connection, connection.begin():
+        with sqlite_opening.engine(path, writes=True).connect() as connection, connection.begin():
             return work(connection)
 
     return run

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from openai.types.beta import Thread
+from sqlalchemy.exc import OperationalError
 
 from xiaozhi import store
 from xiaozhi.errors import CannotStart, NotFound, Unavailable
@@ -131,15 +132,40 @@ def test_a_read_sees_one_moment(tmp_path: Path):
     run(story, tmp_path)
 
 
-def test_a_check_writes_something(tmp_path: Path):
-    """A full disk is found out by nothing else."""
-
+def test_a_check_writes_nothing_unless_a_write_has_failed(tmp_path: Path):
     async def story(database: SQLite) -> None:
         wal = tmp_path / "x.db-wal"
-        await database.check()
+        await database.write(add(thread()))
         size = wal.stat().st_size
         await database.check()
-        assert wal.stat().st_size > size
+        assert wal.stat().st_size == size
+        assert database.trouble() is None
+
+        def full(connection: Connection) -> None:
+            connection.exec_driver_sql("PRAGMA max_page_count=1")
+
+        def roomy(connection: Connection) -> None:
+            connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+
+        await database.write(full)
+        large = {str(number): "x" * 512 for number in range(16)}
+        found = await asyncio.gather(
+            *(database.write(add(thread(**large))) for _ in range(100)), return_exceptions=True
+        )
+        assert isinstance(found[-1], Unavailable)
+        assert database.trouble() == "database or disk is full"
+        await database.write(roomy)
+        assert database.trouble() is None
+
+        def fails(_connection: Connection) -> None:
+            raise OperationalError("", None, sqlite3.OperationalError("disk I/O error"))
+
+        with pytest.raises(Unavailable):
+            await database.write(fails)
+        assert database.trouble() == "disk I/O error"
+        # The disk is well again, and nobody writes: a check finds that out.
+        await database.check()
+        assert database.trouble() is None
 
     run(story, tmp_path)
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolIsEmpty
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -33,6 +34,9 @@ IN_THE_WAY = ("40001", "40P01", "23505", "23503")
 # The connection broke or was refused; shutting down, crashed, starting up, out of connections
 # (Postgres, appendix A; 08 is a whole class)
 AWAY = ("08", "57P01", "57P02", "57P03", "53300")
+# It is there, but cannot do its work, and an operator has to see to it: resources (a full disk),
+# system errors, damage (whole classes); read-only after a failover; the database or the login gone
+BROKEN = ("53", "58", "XX001", "XX002", "25006", "28", "3D000")
 LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 CANNOT_CONNECT = (*LOST, ValueError)  # the last one: an address that cannot be read
 
@@ -44,6 +48,8 @@ _SETTINGS = {
     "tcp_keepalives_count": "3",
     "idle_in_transaction_session_timeout": "60000",  # ms
 }
+
+_IS_STANDBY = text("SELECT pg_is_in_recovery()")
 
 log = logging.getLogger(__name__)
 
@@ -98,11 +104,17 @@ class Postgres:
     async def write(self, work: Work[Result]) -> Result:
         return await _tried(self._write, work)
 
+    def trouble(self) -> str | None:
+        """Others may be using it, and each unit of work finds out for itself."""
+        return None
+
     async def check(self) -> None:
         try:
-            await self._write(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+            is_read_only = await self._read(lambda connection: connection.scalar(_IS_STANDBY))
         except _Away as error:
             raise _unavailable(error) from error
+        if is_read_only:
+            raise Unavailable("The database cannot be written: it is a standby, read-only.")
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -196,6 +208,9 @@ def _said(error: BaseException) -> BaseException:
     code = _code(error)
     if code in IN_THE_WAY:
         return _InTheWay(error)
+    if code is not None and code.startswith(BROKEN) and not code.startswith(AWAY):
+        log.error("the database cannot do its work: %s", words(error))
+        return Unavailable(f"The database cannot be used now: {words(error)}.")
     is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
     is_away = code is not None and code.startswith(AWAY)
     if is_lost or is_away or not isinstance(error, SQLAlchemyError):

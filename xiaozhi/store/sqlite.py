@@ -7,26 +7,26 @@ units of work cost one fsync instead of 16.
 
 import asyncio
 import queue
-import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import BaseFileLock, FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from xiaozhi import metrics
-from xiaozhi.errors import CannotStart, Unavailable
-from xiaozhi.store import schema
+from xiaozhi.errors import InDoubt, Unavailable
+from xiaozhi.store import sqlite_files
+from xiaozhi.store.sqlite_condition import Condition
+from xiaozhi.store.sqlite_opening import READERS, Prepared, prepared
 from xiaozhi.store.store import Result, Work
 
-READERS = 4  # threads
 _TOUCH_SCHEMA = text("UPDATE alembic_version SET version_num = version_num")
+_LOOK = text("SELECT count(*) FROM sqlite_master")
 GROUP = 256  # units of work in one commit, at most
 
 
@@ -54,17 +54,21 @@ class SQLite:
         Raises CannotStart where another server has it open, where it comes from a newer version,
         and where the file cannot be used.
         """
-        return cls(await asyncio.to_thread(_prepared, path))
+        return cls(await asyncio.to_thread(prepared, path))
 
-    def __init__(self, database: "_Prepared") -> None:
+    def __init__(self, database: Prepared) -> None:
         """Made and used on one event loop."""
         self._loop = asyncio.get_running_loop()
         self._lock = database.lock
-        self._engine = database.writing
+        self._writing = database.writing
         self._reading = database.reading
+        self._files = database.files
+        self._condition = Condition(database.files)
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._mine = threading.local()
-        self._connections: list[Connection] = []
+        # Opened before anything can have become of the file; each thread takes one.
+        self._connections = database.connections
+        self._idle = list(database.connections)
         self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
         self._writer = threading.Thread(target=self._write_all, name="sqlite-writer", daemon=True)
         self._writer.start()
@@ -77,9 +81,14 @@ class SQLite:
         self._units.put(unit)
         return await unit.answer
 
+    def trouble(self) -> str | None:
+        return self._condition.trouble()
+
     async def check(self) -> None:
-        # A transaction that changes nothing succeeds on a full disk too.
-        await self.write(lambda connection: connection.execute(_TOUCH_SCHEMA))
+        await self._loop.run_in_executor(self._readers, self._look)
+        if self._condition.write_failed:
+            # Only a write shows whether writes succeed again; all is well if this is one.
+            await self.write(lambda connection: connection.execute(_TOUCH_SCHEMA))
 
     async def close(self) -> None:
         self._units.put(None)
@@ -93,18 +102,36 @@ class SQLite:
         self._lock.release()
 
     def _read(self, work: Work[Result]) -> Result:
+        connection: Connection | None = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = self._mine.connection = self._idle.pop()
+        with self._readable(), connection.begin():
+            return work(connection)
+
+    def _look(self) -> None:
+        """Writes nothing. Raises Unavailable."""
+        if words := self._condition.look():
+            raise Unavailable(f"The database cannot be used: {words}.")
+        # A new connection has nothing in memory yet: it reads what the file holds now.
+        with self._readable(), self._reading.connect() as connection, connection.begin():
+            connection.execute(_LOOK)
+
+    @contextmanager
+    def _readable(self) -> Generator[None]:
+        """Raises Unavailable."""
         try:
-            connection: Connection | None = getattr(self._mine, "connection", None)
-            if connection is None:
-                connection = self._mine.connection = self._reading.connect()
-                self._connections.append(connection)
-            with connection.begin():
-                return work(connection)
-        except OperationalError as error:
-            raise Unavailable(f"The database cannot be read: {error.orig}.") from error
+            yield
+        except DatabaseError as error:
+            is_damage = sqlite_files.is_damage(error)
+            if not is_damage and not isinstance(error, OperationalError):
+                raise
+            words = sqlite_files.without_what_people_say(error)
+            if is_damage:
+                self._condition.is_damaged(words)
+            raise Unavailable(f"The database cannot be read: {words}.") from error
 
     def _write_all(self) -> None:
-        with self._engine.connect() as connection:
+        with self._writing as connection:
             while (first := self._units.get()) is not None:
                 group = [first]
                 last = False
@@ -120,23 +147,32 @@ class SQLite:
 
     def _commit(self, connection: Connection, group: list[_Unit]) -> None:
         metrics.committed(len(group))
+        if refused := self._refusal(connection, group):
+            for unit in group:
+                unit.error = unit.error or refused
+        self._loop.call_soon_threadsafe(_settle, group)
+
+    def _refusal(self, connection: Connection, group: list[_Unit]) -> Unavailable | None:
+        """Run the units in one transaction. Why it was not written; None where it was."""
+        if words := self._condition.cannot_write():
+            return _unwritten(words)
         try:
             with connection.begin():
                 for unit in group:
                     _run(connection, unit)
         except SQLAlchemyError as error:
-            words = error.orig if isinstance(error, DBAPIError) else error
-            refused = Unavailable(f"The database cannot be written: {words}.")
+            refused = _unwritten(self._condition.failed(error))
             refused.__cause__ = error
-            for unit in group:
-                unit.error = unit.error or refused
-        self._loop.call_soon_threadsafe(_settle, group)
+            return refused
+        self._files.remember()
+        # What went into a file that was deleted in this moment is not kept.
+        if words := self._condition.written():
+            return InDoubt(_unwritten(words).message)
+        return None
 
 
-def migrate(path: Path) -> str:
-    """Bring the database file up to date; its revision. Raises CannotStart, as `SQLite.open`."""
-    _prepared(path).lock.release()
-    return schema.known_revisions()[-1]
+def _unwritten(words: str) -> Unavailable:
+    return Unavailable(f"The database cannot be written: {words}.")
 
 
 def _run(connection: Connection, unit: _Unit) -> None:
@@ -147,7 +183,10 @@ def _run(connection: Connection, unit: _Unit) -> None:
     except OperationalError:
         # The disk is full, say: SQLite may have undone the whole transaction already.
         raise
-    except Exception as error:  # the caller gets it: this is a request's edge, on another thread
+    except Exception as error:
+        if isinstance(error, DatabaseError) and sqlite_files.is_damage(error):
+            raise
+        # The caller gets it: this is a request's edge, on another thread.
         unit.error = error
         connection.exec_driver_sql("ROLLBACK TO unit")
     connection.exec_driver_sql("RELEASE unit")
@@ -156,83 +195,3 @@ def _run(connection: Connection, unit: _Unit) -> None:
 def _settle(units: list[_Unit]) -> None:
     for unit in units:
         unit.settle()
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A database that is there, up to date and ours. `lock`: held; let go by `close`."""
-
-    lock: BaseFileLock
-    writing: Engine
-    reading: Engine
-
-
-def _prepared(path: Path) -> _Prepared:
-    """Raises CannotStart."""
-    lock = FileLock(path.with_suffix(".lock"), thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise CannotStart(
-            "Another server is using the data in {folder}.",
-            "Stop it first, or give this one a folder of its own with --data.",
-            folder=path.parent,
-        ) from error
-    try:
-        if path.exists():
-            # Without a hand on it: even the switch to WAL would change the file.
-            with _untouched(path).connect() as connection:
-                schema.check(connection)
-        writing, reading = engine(path, writes=True), engine(path, writes=False)
-        with writing.connect() as connection, connection.begin():
-            schema.bring_up_to_date(connection)
-    except (OSError, DBAPIError) as error:
-        lock.release()
-        words = error.orig if isinstance(error, DBAPIError) else error.strerror
-        raise CannotStart(
-            "The database {path} cannot be used: {words}.",
-            "Check the folder's permissions and free space, or choose another one with --data.",
-            path=path,
-            words=words,
-        ) from error
-    except CannotStart:
-        lock.release()
-        raise
-    return _Prepared(lock, writing, reading)
-
-
-def _untouched(path: Path) -> Engine:
-    return create_engine(f"sqlite:///file:{path}?mode=ro&uri=true", poolclass=NullPool)
-
-
-def engine(path: Path, *, writes: bool) -> Engine:
-    """Connections as the store uses them: WAL, full durability, transactions begun by hand."""
-    made = create_engine(
-        f"sqlite:///{path}",
-        poolclass=NullPool,
-        # What fails must not repeat what people say.
-        hide_parameters=True,
-        # A reader's connection is closed by whoever closes the store.
-        connect_args={"check_same_thread": False},
-    )
-
-    @event.listens_for(made, "connect")
-    def _(connection: sqlite3.Connection, _record: object) -> None:
-        # The driver would begin transactions by itself, and too late.
-        connection.isolation_level = None
-        for setting in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "busy_timeout=30000",
-            "foreign_keys=ON",
-            # What was deleted is overwritten. Debian's SQLite does so by itself, others do not.
-            "secure_delete=ON",
-            *([] if writes else ["wal_autocheckpoint=0", "query_only=ON"]),
-        ):
-            connection.execute(f"PRAGMA {setting}")
-
-    @event.listens_for(made, "begin")
-    def _(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return made

@@ -31,8 +31,15 @@ class Store(Protocol):
         """
         ...
 
+    def trouble(self) -> str | None:
+        """Why it cannot be used now, as far as this is known; None where nothing is known."""
+        ...
+
     async def check(self) -> None:
-        """Whether it can be written now. Raises Unavailable."""
+        """Look whether it can be used now. Writes nothing, unless a write has failed before.
+
+        Raises Unavailable.
+        """
         ...
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from xiaozhi.store.store import Result, Store, Work
 class Watched:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.trouble = store.trouble
         self.check = store.check
         self.close = store.close
 

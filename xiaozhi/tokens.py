@@ -13,11 +13,12 @@ AROUND_A_MESSAGE = 8  # tokens of a chat template
 IMAGE = 1_000  # tokens
 # Chinese, Japanese, Korean: at most about one token a character; else about three characters a
 # token.
-_WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+_WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]+")
 
 
 def of_text(text: str) -> int:
-    wide = len(_WIDE.findall(text))
+    # Whether it is ASCII, the string itself knows.
+    wide = 0 if text.isascii() else sum(map(len, _WIDE.findall(text)))
     return wide + (len(text) - wide) // 3 + 1
 
 

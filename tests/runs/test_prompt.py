@@ -1,6 +1,9 @@
 """What the model is asked, and what is left out where there is no room."""
 
+from typing import Any
+
 import pytest
+from openai.types.beta.threads import Message
 from openai.types.beta.threads.run import Usage
 
 from tests.runs.a_run import a_message, a_run
@@ -10,13 +13,18 @@ from xiaozhi.runs.answer import Answer
 from xiaozhi.runs.budget import budget
 from xiaozhi.runs.calls import Calls, answered, calls_of
 from xiaozhi.runs.outcome import Outcome
-from xiaozhi.runs.prompt import first_kept, prompt
+from xiaozhi.runs.prompt import chat_message, first_kept, prompt
 from xiaozhi.store.reasoning_rows import Reasoning
+
+
+def thread(*messages: Message) -> list[dict[str, Any]]:
+    """As chat messages."""
+    return [chat for message in messages if (chat := chat_message(message.to_dict()))]
 
 
 def test_instructions_come_first_then_the_messages():
     run = a_run({"instructions": "Be kind."})
-    assert prompt(run, [a_message("你好"), a_message("Hi!", "assistant")]) == [
+    assert prompt(run, thread(a_message("你好"), a_message("Hi!", "assistant"))) == [
         {"role": "system", "content": "Be kind."},
         {"role": "user", "content": "你好"},
         {"role": "assistant", "content": "Hi!"},
@@ -24,12 +32,12 @@ def test_instructions_come_first_then_the_messages():
 
 
 def test_without_instructions_there_is_no_system_message():
-    assert prompt(a_run(), [a_message("x")]) == [{"role": "user", "content": "x"}]
+    assert prompt(a_run(), thread(a_message("x"))) == [{"role": "user", "content": "x"}]
 
 
 def test_several_texts_become_one():
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
-    assert prompt(a_run(), [a_message(parts)]) == [{"role": "user", "content": "a\nb"}]
+    assert prompt(a_run(), thread(a_message(parts))) == [{"role": "user", "content": "a\nb"}]
 
 
 def test_what_fits_is_kept_whole():
@@ -80,10 +88,8 @@ def test_the_room_for_messages_counts_what_the_run_said_and_thought_before_its_c
     done = [step, answered(called, {id: "rain"}, usage, at=2)]
     thoughts = [Reasoning(run.id, 0, "hmm " * 1_000, 1, "reasoning_content")]
 
-    room = budget(run, done, 100_000).messages
-    with_words = budget(run, done, 100_000, {message.id: message}, thoughts).messages
-    assert room is not None
-    assert with_words is not None
+    room = budget(run, 100_000, done).messages
+    with_words = budget(run, 100_000, done, {message.id: message}, thoughts).messages
     sent = prompt(run, [], done, {message.id: message}, thoughts)
     assert sent[0]["content"].startswith("word word")
     assert sent[0]["reasoning_content"].startswith("hmm hmm")

@@ -1,40 +1,44 @@
 """Ask the model and write down what it says and calls, until the turn is over."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads import Run
 from openai.types.beta.threads.run import Usage
 
 from xiaozhi import chat_models, tokens
 from xiaozhi.assistants import DEFAULTS, chosen_defaults
 from xiaozhi.chat_models import ChatModel, ChatRequest, Piece, TokenCount
+from xiaozhi.offload import A_VALUE, LARGE, is_large, offload
 from xiaozhi.runs import watched
 from xiaozhi.runs.budget import Budget, budget
+from xiaozhi.runs.calls import calls_of
 from xiaozhi.runs.outcome import ActionRequired, Outcome, incomplete
 from xiaozhi.runs.prompt import prompt
 from xiaozhi.runs.recorder import Recorder
-from xiaozhi.store import Connection, Store, message_rows
+from xiaozhi.runs.thread_messages import thread_messages
+from xiaozhi.store import Store
 
 
 async def run_agent(
     recorder: Recorder, store: Store, model: ChatModel, name: str
 ) -> Outcome | ActionRequired:
     """Do the segment. `name`: under which the model is asked. Raises ModelFailed, TakenOver."""
-    window = model.window(name)
-    allowed = budget(recorder.run, recorder.steps, window, recorder.own, recorder.thoughts)
-    found = await _messages(recorder, store, allowed)
+    large, run = _is_large(recorder), recorder.run
+    done = recorder.steps, recorder.own, recorder.thoughts
+    allowed = await offload(large, budget, run, model.window(name), *done)
+    found = await thread_messages(store, run, allowed)
     recorder.began()
     if found is None:
         return incomplete("max_prompt_tokens")
     if allowed.completion is not None and allowed.completion <= 0:
         return incomplete("max_completion_tokens")
-    messages = prompt(recorder.run, found, recorder.steps, recorder.own, recorder.thoughts)
+    messages = await offload(large, prompt, run, found, *done)
     request = ChatRequest(name, messages, _options(recorder, allowed))
     with chat_models.asking(request.model) as span:
         end = await _ask(recorder, model, request, allowed.completion)
-        usage = _usage(request, end)
+        usage = await _usage(request, end)
         chat_models.answered(span, end.finish_reason, usage)
     return _outcome(recorder, end, usage)
 
@@ -78,27 +82,17 @@ def _outcome(recorder: Recorder, end: Piece, usage: Usage) -> Outcome | ActionRe
     return ActionRequired(usage) if recorder.has_calls else Outcome("completed", usage)
 
 
-async def _messages(recorder: Recorder, store: Store, allowed: Budget) -> list[Message] | None:
-    """Those of the thread that the model is to see, oldest first; None where not one has room."""
-    run = recorder.run
-    newest = run.truncation_strategy.last_messages if run.truncation_strategy else None
-
-    def work(connection: Connection) -> Sequence[str] | None:
-        if allowed.messages is None and newest is None:
-            return message_rows.bodies(connection, run.thread_id, 0, without_run=run.id)
-        places = message_rows.places(connection, run.thread_id, without_run=run.id, newest=newest)
-        first = allowed.first([place.tokens for place in places])
-        if first is None or not places:
-            return None if first is None else []
-        since = places[first].seq
-        return message_rows.bodies(connection, run.thread_id, since, without_run=run.id)
-
-    bodies = await store.read(work)
-    return None if bodies is None else _read(bodies)
-
-
-def _read(bodies: Sequence[str]) -> list[Message]:
-    return [Message.model_validate_json(body) for body in bodies]
+def _is_large(recorder: Recorder) -> bool:
+    """Whether what the run has done so far is: then its prompt is not made on the event loop."""
+    left = LARGE - len(recorder.run.instructions)
+    left -= sum(len(thought.text) for thought in recorder.thoughts)
+    for step in recorder.steps:
+        for call in calls_of(step):
+            function = call.function
+            left -= A_VALUE + len(function.arguments) + len(function.output or "")
+            if left < 0:
+                return True
+    return left < 0
 
 
 def _options(recorder: Recorder, allowed: Budget) -> dict[str, Any]:
@@ -147,17 +141,21 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _usage(request: ChatRequest, end: Piece) -> Usage:
+async def _usage(request: ChatRequest, end: Piece) -> Usage:
     """What the endpoint says; where it says nothing, about what it must have been."""
     found = end.usage or TokenCount(None, None, None)
     read, wrote = found.prompt, found.completion
     if read is None:
-        read = sum(
-            tokens.AROUND_A_MESSAGE + tokens.of_content(message["content"])
-            for message in request.messages
-        )
+        read = await offload(is_large(request.messages), _size, request.messages)
     if wrote is None:
         wrote = end.count
     # Some count thoughts in the sum alone. Less than the two is no sum.
     total = max(found.total or 0, read + wrote)
     return Usage(prompt_tokens=read, completion_tokens=wrote, total_tokens=total)
+
+
+def _size(messages: Sequence[Mapping[str, Any]]) -> int:
+    """Tokens."""
+    return sum(
+        tokens.AROUND_A_MESSAGE + tokens.of_content(message["content"]) for message in messages
+    )

@@ -17,16 +17,19 @@ from xiaozhi.store.reasoning_rows import Reasoning
 
 # What an answer may need of a window that prompt and answer share: a quarter, at most this
 ANSWER = 2_048  # tokens
+# Of a model that nobody knows the window of, as most endpoints do not tell it: as much as the
+# largest ones have. Where the model has less, its endpoint says so.
+WINDOW = 1_000_000  # tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """`completion`: tokens that may be written. `messages`: tokens that the thread's messages may
-    have. None: as many as there are. `limited`: whether the run itself limits its prompt.
+    """`completion`: tokens that may be written; None: as many as the model likes. `messages`:
+    tokens that the thread's messages may have. `limited`: whether the run itself limits its prompt.
     """
 
     completion: int | None
-    messages: int | None
+    messages: int
     limited: bool = False
 
     def first(self, sizes: Sequence[int]) -> int | None:
@@ -34,8 +37,6 @@ class Budget:
 
         `sizes`: tokens, oldest first.
         """
-        if self.messages is None:
-            return 0
         if self.limited and self.messages < (sizes[-1] if sizes else 0):
             return None
         return first_kept(sizes, self.messages)
@@ -43,8 +44,8 @@ class Budget:
 
 def budget(
     run: Run,
-    steps: Iterable[RunStep],
     window: int | None,
+    steps: Iterable[RunStep] = (),
     own: Mapping[str, Message] | None = None,
     thoughts: Sequence[Reasoning] = (),
 ) -> Budget:
@@ -57,13 +58,13 @@ def budget(
     completion = run.max_completion_tokens
     if completion is not None:
         completion -= used["completion_tokens"]
-    room = None if window is None else window - min(ANSWER, window // 4)
+    window = WINDOW if window is None else window
+    room = window - min(ANSWER, window // 4)
     limit = run.max_prompt_tokens
     if limit is not None:
         limit -= used["prompt_tokens"]
-        room = limit if room is None else min(room, limit)
-    if room is not None:
-        room -= _fixed(run, done, own or {}, thoughts)
+        room = min(room, limit)
+    room -= _fixed(run, done, own or {}, thoughts)
     return Budget(completion, room, limited=limit is not None)
 
 

@@ -32,24 +32,40 @@ def first_kept(sizes: Sequence[int], window: int) -> int:
 
 def prompt(
     run: Run,
-    messages: Iterable[Message],
+    messages: Iterable[dict[str, Any]],
     steps: Iterable[RunStep] = (),
     own: Mapping[str, Message] | None = None,
     thoughts: Sequence[Reasoning] = (),
 ) -> list[dict[str, Any]]:
-    """Chat messages: the instructions as system message, then `messages`, oldest first.
+    """Chat messages: the instructions as system message, then the thread's `messages`.
 
     Then what the run itself has done: its `steps`, with its `own` messages by id. What a model has
     thought it gets back in these turns alone, and only where its server sent it in a field.
     """
-    asked: list[dict[str, Any]] = []
-    if run.instructions:
-        asked.append({"role": "system", "content": run.instructions})
-    for message in messages:
-        content = _content(message)
-        if content:
-            asked.append({"role": message.role, "content": content})
-    return asked + turns(steps, own or {}, thoughts)
+    system = [{"role": "system", "content": run.instructions}] if run.instructions else []
+    return [*system, *messages, *turns(steps, own or {}, thoughts)]
+
+
+def chat_message(message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A message as the API shows it becomes one that models are sent; None where it says nothing.
+
+    Pictures go with a user's message alone: nobody takes them from an assistant.
+    """
+    parts: list[dict[str, Any]] = []
+    for part in message["content"]:
+        match part["type"]:
+            case "text":
+                parts.append({"type": "text", "text": part["text"]["value"]})
+            case "refusal":
+                parts.append({"type": "text", "text": part["refusal"]})
+            case "image_url":
+                parts.append({"type": "image_url", "image_url": part["image_url"]})
+            case _:
+                continue
+    content: str | list[dict[str, Any]] = parts
+    if message["role"] != "user" or all(part["type"] == "text" for part in parts):
+        content = "\n".join(part["text"] for part in parts if part["type"] == "text")
+    return {"role": message["role"], "content": content} if content else None
 
 
 def turns(
@@ -63,7 +79,7 @@ def turns(
         calls = calls_of(step)
         if not calls:
             message = own.get(message_id(step) or "")
-            said = str(_content(message)) if message else ""
+            said = _words(message)
             continue
         called = [
             {
@@ -92,15 +108,7 @@ def _thought(thoughts: Sequence[Reasoning], number: int) -> dict[str, str]:
     return {field: texts.get(number, "")} if field else {}
 
 
-def _content(message: Message) -> str | list[dict[str, Any]]:
-    parts: list[dict[str, Any]] = []
-    for part in message.content:
-        if part.type == "text":
-            parts.append({"type": "text", "text": part.text.value})
-        elif part.type == "refusal":
-            parts.append({"type": "text", "text": part.refusal})
-        elif part.type == "image_url":
-            parts.append({"type": "image_url", "image_url": part.image_url.to_dict()})
-    if message.role == "user" and any(part["type"] == "image_url" for part in parts):
-        return parts
-    return "\n".join(part["text"] for part in parts if part["type"] == "text")
+def _words(message: Message | None) -> str:
+    """Of an answer: models make no pictures."""
+    found = chat_message(message.to_dict()) if message else None
+    return found["content"] if found else ""

@@ -6,7 +6,7 @@ A prompt asks for their sizes first, then only for those that fit.
 from typing import NamedTuple
 
 from openai.types.beta.threads import Message
-from sqlalchemy import Connection, and_, bindparam, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select
 
 from xiaozhi import tokens
 from xiaozhi.store import tables
@@ -21,8 +21,14 @@ _THREADS = and_(
     _row.thread_id == bindparam("thread"),
     or_(_row.run_id.is_(None), _row.run_id != bindparam("run")),
 )
-_PLACES = select(_row.seq, _row.tokens).where(_THREADS).order_by(_row.seq.desc())
-_NEWEST_PLACES = _PLACES.limit(bindparam("newest"))
+# Counted of what may hold pictures alone: the database has to read it for that.
+_CHARACTERS = case((_row.tokens >= tokens.IMAGE, func.length(_row.body)), else_=0)
+_PLACES = (
+    select(_row.seq, _row.tokens, _CHARACTERS)
+    .where(_THREADS)
+    .order_by(_row.seq.desc())
+    .limit(bindparam("newest"))
+)
 _BODIES = select(_row.body).where(_THREADS, _row.seq >= bindparam("since")).order_by(_row.seq)
 
 
@@ -47,10 +53,14 @@ _DROP = tables.messages.delete().where(_row.id == bindparam("message"))
 
 
 class Place(NamedTuple):
-    """`seq`: where the message stands in its thread. `tokens`: about how long it is."""
+    """`seq`: where the message stands in its thread. `tokens`: about how long it is.
+
+    `characters`: of its JSON, where it is long or holds a picture, else 0.
+    """
 
     seq: int
     tokens: int
+    characters: int
 
 
 def add(connection: Connection, message: Message) -> None:
@@ -103,16 +113,10 @@ def drop(connection: Connection, message_id: str) -> None:
     connection.execute(_DROP, {"message": message_id})
 
 
-def places(
-    connection: Connection, thread_id: str, *, without_run: str, newest: int | None = None
-) -> list[Place]:
-    """Of the thread's messages (the `newest` ones), oldest first, without those that a run made."""
-    values: dict[str, object] = {"thread": thread_id, "run": without_run}
-    if newest is None:
-        found = connection.execute(_PLACES, values).all()
-    else:
-        found = connection.execute(_NEWEST_PLACES, values | {"newest": newest}).all()
-    return [Place(seq, count) for seq, count in reversed(found)]
+def places(connection: Connection, thread_id: str, *, without_run: str, newest: int) -> list[Place]:
+    """Of the thread's `newest` messages, oldest first, without those that a run made."""
+    values = {"thread": thread_id, "run": without_run, "newest": newest}
+    return [Place(*row) for row in reversed(connection.execute(_PLACES, values).all())]
 
 
 def bodies(connection: Connection, thread_id: str, since: int, *, without_run: str) -> list[str]:

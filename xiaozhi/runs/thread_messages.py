@@ -1,0 +1,46 @@
+"""Reads the messages of a thread that a model is to see: no more of them than it can take."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from openai.types.beta.threads import Run
+
+from xiaozhi.offload import LARGE, offload
+from xiaozhi.runs.budget import Budget
+from xiaozhi.runs.prompt import chat_message, first_kept
+from xiaozhi.store import Connection, Store, message_rows
+
+MESSAGES = 10_000  # of a prompt: a thread of 100,000 short ones fits many a window
+# Characters of a prompt's messages, pictures among them. OpenAI takes 50 MB a request, Anthropic
+# 32 MB; a run needs three times as much memory while it is sent.
+CHARACTERS = 128 * 2**20
+
+
+async def thread_messages(store: Store, run: Run, allowed: Budget) -> list[dict[str, Any]] | None:
+    """As chat messages, oldest first, without those of `run` itself; None where not one has room.
+
+    The oldest are left out where there are too many.
+    """
+    strategy = run.truncation_strategy
+    newest = min((strategy and strategy.last_messages) or MESSAGES, MESSAGES)
+
+    def work(connection: Connection) -> Sequence[str] | None:
+        places = message_rows.places(connection, run.thread_id, without_run=run.id, newest=newest)
+        first = allowed.first([place.tokens for place in places])
+        if first is None or not places:
+            return None if first is None else []
+        heavy = first_kept([place.characters for place in places], CHARACTERS)
+        since = places[max(first, heavy)].seq
+        return message_rows.bodies(connection, run.thread_id, since, without_run=run.id)
+
+    bodies = await store.read(work)
+    if bodies is None:
+        return None
+    return await offload(sum(map(len, bodies)) > LARGE, _read, bodies)
+
+
+def _read(bodies: Sequence[str]) -> list[dict[str, Any]]:
+    # Not into the SDK's class, which takes seven times as long and changes nothing here.
+    found = (chat_message(json.loads(body)) for body in bodies)
+    return [message for message in found if message]

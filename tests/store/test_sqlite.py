@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from openai.types.beta import Thread
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from xiaozhi import store
@@ -227,6 +228,37 @@ def test_a_write_that_nobody_waits_for_any_more_does_no_harm(tmp_path: Path):
         await database.write(add(thread()))
 
     run(story, tmp_path)
+
+
+def test_whatever_befalls_the_writer_every_write_is_answered_and_the_next_one_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    async def story(database: SQLite) -> None:
+        def breaks_the_commit(connection: Connection) -> None:
+            @event.listens_for(connection.engine, "commit", once=True)
+            def _(_connection: Connection) -> None:
+                raise RuntimeError("no error of the database's")
+
+        good = thread()
+        async with asyncio.timeout(10):
+            with pytest.raises(Unavailable, match="its writer failed"):
+                await database.write(breaks_the_commit)
+            await database.write(add(good))
+        assert await database.read(lambda c: store.threads.get(c, good.id)) == good
+
+    run(story, tmp_path)
+    assert "the writer of the database failed, and begins again" in caplog.text
+
+
+def test_a_write_after_the_end_is_refused_and_does_not_wait(tmp_path: Path):
+    async def story() -> None:
+        async with opened(tmp_path / "x.db") as database:
+            pass
+        async with asyncio.timeout(10):
+            with pytest.raises(Unavailable, match="closed"):
+                await database.write(add(thread()))
+
+    asyncio.run(story())
 
 
 def test_deleting_a_thread_takes_along_what_lies_in_it(tmp_path: Path):

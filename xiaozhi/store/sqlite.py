@@ -6,8 +6,10 @@ units of work cost one fsync instead of 16.
 """
 
 import asyncio
+import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,6 +30,9 @@ from xiaozhi.store.store import Result, Work
 _TOUCH_SCHEMA = text("UPDATE alembic_version SET version_num = version_num")
 _LOOK = text("SELECT count(*) FROM sqlite_master")
 GROUP = 256  # units of work in one commit, at most
+WRITER_PAUSE = 0.1  # s until a writer that failed begins again
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -65,18 +70,21 @@ class SQLite:
         self._files = database.files
         self._condition = Condition(database.files)
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._is_closed = False
         self._mine = threading.local()
         # Opened before anything can have become of the file; each thread takes one.
         self._connections = database.connections
         self._idle = list(database.connections)
         self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
-        self._writer = threading.Thread(target=self._write_all, name="sqlite-writer", daemon=True)
+        self._writer = threading.Thread(target=self._supervise, name="sqlite-writer", daemon=True)
         self._writer.start()
 
     async def read(self, work: Work[Result]) -> Result:
         return await self._loop.run_in_executor(self._readers, self._read, work)
 
     async def write(self, work: Work[Result]) -> Result:
+        if self._is_closed:
+            raise Unavailable("The database is closed.")
         unit = _Unit(work, self._loop.create_future())
         self._units.put(unit)
         return await unit.answer
@@ -91,6 +99,7 @@ class SQLite:
             await self.write(lambda connection: connection.execute(_TOUCH_SCHEMA))
 
     async def close(self) -> None:
+        self._is_closed = True
         self._units.put(None)
         await asyncio.to_thread(self._writer.join)
         await asyncio.to_thread(self._readers.shutdown)
@@ -130,27 +139,43 @@ class SQLite:
                 self._condition.is_damaged(words)
             raise Unavailable(f"The database cannot be read: {words}.") from error
 
-    def _write_all(self) -> None:
-        with self._writing as connection:
-            while (first := self._units.get()) is not None:
-                group = [first]
-                last = False
-                while len(group) < GROUP and not self._units.empty():
-                    unit = self._units.get()
-                    if unit is None:
-                        last = True
-                        break
-                    group.append(unit)
-                self._commit(connection, group)
-                if last:
-                    return
+    def _supervise(self) -> None:
+        """Begin writing again, on a new connection, whatever ended it: else every write would wait
+        for ever.
+        """
+        connection: Connection | None = self._writing
+        while True:
+            try:
+                with connection or self._writing.engine.connect() as writing:
+                    return self._write_all(writing)
+            except Exception:  # a thread's edge: whatever it was, the next write must be answered
+                log.exception("the writer of the database failed, and begins again")
+                connection = None
+                time.sleep(WRITER_PAUSE)
+
+    def _write_all(self, connection: Connection) -> None:
+        """Returns when the store is closed."""
+        while (first := self._units.get()) is not None:
+            group = [first]
+            while len(group) < GROUP and not self._units.empty():
+                unit = self._units.get()
+                if unit is None:
+                    # For the next turn, whatever becomes of this group
+                    self._units.put(None)
+                    break
+                group.append(unit)
+            self._commit(connection, group)
 
     def _commit(self, connection: Connection, group: list[_Unit]) -> None:
-        metrics.committed(len(group))
-        if refused := self._refusal(connection, group):
+        """Settles all of `group`, also where it raises."""
+        refused: Unavailable | None = InDoubt(_unwritten("its writer failed").message)
+        try:
+            metrics.committed(len(group))
+            refused = self._refusal(connection, group)
+        finally:
             for unit in group:
                 unit.error = unit.error or refused
-        self._loop.call_soon_threadsafe(_settle, group)
+            self._loop.call_soon_threadsafe(_settle, group)
 
     def _refusal(self, connection: Connection, group: list[_Unit]) -> Unavailable | None:
         """Run the units in one transaction. Why it was not written; None where it was."""

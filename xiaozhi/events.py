@@ -184,10 +184,12 @@ class Events:
 
     def moved_away(self, topic: str) -> None:
         """Nothing more can be told here: listeners hear that they should read again."""
-        if topic in self._topics:
-            self.publish(topic, "error", error(MOVED))
+        found = self._topics.get(topic)
+        if found is not None and not found.closed:
+            # Not by `publish`: where that fails, this is how listeners hear of it.
+            found.told.append(frame("error", error(MOVED)))
             self.close(topic)
-            self.forget(topic)
+        self.forget(topic)
 
     def break_off(self, message: str, *, keep: Container[str] = ()) -> None:
         """All topics but those to `keep` end here, with an error: nothing more will come."""

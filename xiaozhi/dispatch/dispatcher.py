@@ -9,6 +9,9 @@ Execute = Callable[[Segment], Awaitable[None]]
 Resume = Callable[[Segment], None]
 Expire = Callable[[str, str], Awaitable[None]]  # of (thread id, run id)
 
+# The message with which a run's task is cancelled that must not even finish what it writes
+AT_ONCE = "at once"
+
 
 class Dispatcher(Protocol):
     @property
@@ -55,6 +58,10 @@ class Dispatcher(Protocol):
         """
         ...
 
+    def interrupt(self, run_id: str) -> None:
+        """Its end was written without whoever executes it here, if anybody does: that stops."""
+        ...
+
     def knows(self, run_id: str) -> bool:
         """Whether the run is executed here, or waits here for a place."""
         ...
@@ -64,5 +71,8 @@ class Dispatcher(Protocol):
         ...
 
     async def close(self) -> None:
-        """Interrupt everything and wait for it; the rows stay as they are, for the next start."""
+        """Interrupt everything and wait for it, within bounds: the database may be away.
+
+        The rows stay as they are, for the next start.
+        """
         ...

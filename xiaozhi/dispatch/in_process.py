@@ -1,19 +1,24 @@
 """Segments are tasks of this process. What it leaves unfinished, the next start takes up."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Collection
 from contextvars import Context, copy_context
 from dataclasses import replace
 
 from xiaozhi import metrics
-from xiaozhi.dispatch.dispatcher import Execute, Expire, Resume
+from xiaozhi.dispatch.dispatcher import AT_ONCE, Execute, Expire, Resume
 from xiaozhi.dispatch.pace import Pace
 from xiaozhi.dispatch.places import Places
 from xiaozhi.store import Segment, Store, changed, left_runs
 
 # s; a timer must not ring before the clock says so
 BEHIND = 0.01
+# s that runs have, when the process stops, to save what was said; and then to leave it at that
+SAVED_WITHIN, INTERRUPTED_WITHIN = 5.0, 1.0
+
+log = logging.getLogger(__name__)
 
 
 class InProcess:
@@ -98,13 +103,28 @@ class InProcess:
     def stop_beginning(self) -> None:
         self._places.close()
 
+    def interrupt(self, run_id: str) -> None:
+        if self._withdrawn(run_id):
+            self._epochs.pop(run_id, None)
+            self._contexts.pop(run_id, None)
+        elif task := self._tasks.get(run_id):
+            task.cancel(AT_ONCE)
+
     async def close(self) -> None:
         self.stop_beginning()
         for timer in self._timers.values():
             timer.cancel()
-        for task in self._all_tasks:
+        # Those that a client has cancelled are writing their end.
+        ending = {self._tasks.get(run_id) for run_id in self._cancelled}
+        for task in self._all_tasks - ending:
             task.cancel()
-        await asyncio.gather(*self._all_tasks, return_exceptions=True)
+        for within in (SAVED_WITHIN, INTERRUPTED_WITHIN):
+            if self._all_tasks:
+                await asyncio.wait(self._all_tasks, timeout=within)
+            for task in self._all_tasks:
+                task.cancel(AT_ONCE)
+        if self._all_tasks:
+            log.error("%s runs could not be interrupted", len(self._all_tasks))
 
     def _begin(self, segment: Segment, *, has_place: bool = True) -> None:
         run_id = segment.run.id
@@ -114,8 +134,13 @@ class InProcess:
         task = loop.create_task(self._run(segment, has_place), context=context)
         self._tasks[run_id] = task
         self._all_tasks.add(task)
-        task.add_done_callback(self._all_tasks.discard)
+        task.add_done_callback(self._has_ended)
         self._cancelled.discard(run_id)
+
+    def _has_ended(self, task: asyncio.Task[None]) -> None:
+        self._all_tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a run's task failed", exc_info=error)
 
     def _begin_without_place(self, run_id: str) -> None:
         if segment := self._withdrawn(run_id):
@@ -145,6 +170,7 @@ class InProcess:
         self._places.leave(left)
         self._pace.became_free(time.monotonic())
         while segment := self._places.next():
-            self._timers.pop(segment.run.id).cancel()
+            if timer := self._timers.pop(segment.run.id, None):
+                timer.cancel()
             self._begin(segment)
         metrics.queue_length(len(self._places.waiting))

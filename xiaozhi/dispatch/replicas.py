@@ -23,6 +23,7 @@ from xiaozhi.store import Segment, Store, Work, left_runs
 from xiaozhi.store.presence import Presence
 
 LOOKS_EVERY = 1.0  # s
+HANDED_OVER_WITHIN = 2.0  # s, when the process stops: Postgres may be away
 # s that something is found so before anybody believes it: between a commit and its task lies a
 # moment, and between the loss of a connection and the next one (presence.py)
 CERTAIN_AFTER = 0.75
@@ -74,6 +75,9 @@ class Replicas:
         self._presence.tell_soon("cancel", run_id)
         return False
 
+    def interrupt(self, run_id: str) -> None:
+        self._here.interrupt(run_id)
+
     def knows(self, run_id: str) -> bool:
         return self._here.knows(run_id)
 
@@ -94,8 +98,9 @@ class Replicas:
             await asyncio.gather(self._looking, return_exceptions=True)
         await self._here.close()
         try:
-            await self._hand_over()
-        except XiaozhiError as error:
+            async with asyncio.timeout(HANDED_OVER_WITHIN):
+                await self._hand_over()
+        except (XiaozhiError, TimeoutError) as error:
             log.warning("runs were not handed over, they will be found: %s", error)
 
     async def _look_again_and_again(self) -> None:
@@ -108,8 +113,8 @@ class Replicas:
             except TimeoutError:
                 pass
             self._at_once.clear()
-            await self._presence.probe()
             try:
+                await self._presence.probe()
                 await (self._hand_over() if self._is_leaving else self._look())
             except XiaozhiError as error:
                 log.warning("not looked after runs that were left: %s", error)

@@ -11,6 +11,7 @@ from openai.types.beta.threads.runs import FunctionToolCall, RunStep
 from xiaozhi.chat_models import CallPiece
 from xiaozhi.ids import derived_id
 from xiaozhi.runs.steps import new_step
+from xiaozhi.runs.surrogates import SurrogateJoiner, joined
 from xiaozhi.store import changed
 
 
@@ -24,18 +25,21 @@ class Calls:
         self._run = run
         self._number = number
         self._calls: list[tuple[str, list[str]]] = []
+        self._joiners: list[SurrogateJoiner] = []
 
     def add(self, piece: CallPiece) -> list[str]:
         """Take a piece of a call; returns the data of its `thread.run.step.delta` events."""
         told: list[str] = []
         if piece.name is not None:
-            self._calls.append((piece.name, []))
-            function = {"name": piece.name, "arguments": "", "output": None}
+            name = joined(piece.name)
+            self._calls.append((name, []))
+            self._joiners.append(SurrogateJoiner())
+            function = {"name": name, "arguments": "", "output": None}
             id = self._id(piece.index)
             told.append(self._delta({"index": piece.index, "id": id}, function))
-        if piece.arguments:
-            self._calls[piece.index][1].append(piece.arguments)
-            told.append(self._delta({"index": piece.index}, {"arguments": piece.arguments}))
+        if piece.arguments and (more := self._joiners[piece.index].add(piece.arguments)):
+            self._calls[piece.index][1].append(more)
+            told.append(self._delta({"index": piece.index}, {"arguments": more}))
         return told
 
     def whole(self) -> RunStep:

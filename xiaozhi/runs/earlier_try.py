@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from openai.types.beta.threads import Message
+from openai.types.beta.threads.run import Usage
 from openai.types.beta.threads.runs import RunStep
 
 from xiaozhi.runs.answer import Answer
@@ -56,7 +57,7 @@ class EarlierTry:
 
     def closed(self, outcome: Outcome, at: int) -> list[Left]:
         """The steps as they are where the new try says nothing and the run ends so."""
-        return [_closed(step, message, outcome, at) for step, message in self.left]
+        return [closed(step, message, outcome, None, at) for step, message in self.left]
 
     def untold(self, closed: Sequence[Left]) -> Iterator[tuple[str, str]]:
         """(event, JSON) of what listeners of the new try have not heard."""
@@ -66,9 +67,15 @@ class EarlierTry:
                 yield from step_events(step, messages)
 
 
-def _closed(step: RunStep, message: Message | None, outcome: Outcome, at: int) -> Left:
+def closed(
+    step: RunStep, message: Message | None, outcome: Outcome, usage: Usage | None, at: int
+) -> Left:
+    """Both as they are where the run has ended so, if they had not ended before.
+
+    `usage`: of the step's turn, where it is known. `at`: Unix seconds.
+    """
     if step.status != "in_progress":
         return step, message
     if message is None:
-        return closed_step(step, outcome, None, at), None
-    return Answer(step, message).closed(outcome, None, at)
+        return closed_step(step, outcome, usage, at), None
+    return Answer(step, message).closed(outcome, usage, at)

@@ -6,12 +6,16 @@ passed, and the clock.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 
 Expire = Callable[[str, str], Awaitable[None]]  # of (thread id, run id)
 
 LOOKS_EVERY = 5.0  # s between looks at the clock
+ENDED_WITHIN = 2.0  # s that a run which has just expired has to be ended when the process stops
+
+log = logging.getLogger(__name__)
 
 
 class Expiry:
@@ -34,7 +38,7 @@ class Expiry:
             del self._timers[run_id]
             task = asyncio.ensure_future(self._expire(thread_id, run_id))
             self._expiring.add(task)
-            task.add_done_callback(self._expiring.discard)
+            task.add_done_callback(self._expired)
 
         self._timers[run_id] = loop.call_later(0, look)
 
@@ -44,6 +48,16 @@ class Expiry:
             timer.cancel()
 
     async def close(self) -> None:
+        """What expires in this moment has a moment to do so; the next start finds the rest."""
         for timer in self._timers.values():
             timer.cancel()
-        await asyncio.gather(*self._expiring, return_exceptions=True)
+        if self._expiring:
+            await asyncio.wait(self._expiring, timeout=ENDED_WITHIN)
+        for task in self._expiring:
+            task.cancel()
+
+    def _expired(self, task: "asyncio.Future[None]") -> None:
+        self._expiring.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            # The watchdog ends the run.
+            log.error("a run that has expired was not ended", exc_info=error)

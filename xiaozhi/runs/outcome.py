@@ -7,6 +7,7 @@ from typing import Any, Literal
 from openai.types.beta.threads.run import Usage
 
 from xiaozhi.errors import LastErrorCode
+from xiaozhi.runs.surrogates import joined
 
 EndStatus = Literal["completed", "incomplete", "failed", "cancelled", "expired"]
 
@@ -40,10 +41,12 @@ OPENAIS = ("Rate limit reached", "Sorry, something went wrong", "The server had 
 
 
 def failed(code: LastErrorCode, message: str) -> Outcome:
-    """`message`: a sentence of ours, with the endpoint's words behind it where there are some."""
+    """`message`: a sentence of ours, with the endpoint's words behind it where there are some, and
+    whatever characters these have.
+    """
     if not message.startswith(OPENAIS):
         message = _BEGINS.get(code, "") + message
-    return Outcome("failed", changes={"last_error": {"code": code, "message": message}})
+    return Outcome("failed", changes={"last_error": {"code": code, "message": joined(message)}})
 
 
 def incomplete(

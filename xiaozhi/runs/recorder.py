@@ -4,7 +4,7 @@ One method for each thing that can happen; each saves in one transaction, then p
 what a client has been told, it can also read. Every event name of a run stands in this room, in
 order (contract 9.3):
 
-    thread.run.created, .queued                       created (by whoever kept the run)
+    thread.run.created, .queued                       Telling.created
     thread.run.in_progress                            began
     thread.run.reasoning.delta, .completed            thought (told to who asks for it)
     thread.run.step.created, .in_progress,
@@ -21,12 +21,9 @@ Two exceptions to "save, then tell", both for speed: `thread.run.in_progress` is
 being saved, and pieces of text and thoughts are saved once a second and at the end.
 """
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
 
-from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.run import Usage
 from openai.types.beta.threads.runs import RunStep
@@ -44,15 +41,15 @@ from xiaozhi.runs.lifecycle import before, moved
 from xiaozhi.runs.outcome import ActionRequired, Outcome
 from xiaozhi.runs.patience import until_available
 from xiaozhi.runs.saves import Saves
+from xiaozhi.runs.shielding import shielded
 from xiaozhi.runs.steps import closed_step, total_usage
+from xiaozhi.runs.surrogates import SurrogateJoiner
 from xiaozhi.runs.thoughts import Thoughts
 from xiaozhi.store import Connection, Segment, Store, Work, changed, message_rows, run_rows, written
 from xiaozhi.store.reasoning_rows import Reasoning
 
 TEXT_IS_SAVED_WITHIN = 1.0  # s
 START_IS_SAVED_WITHIN = 0.01  # s; a fast model's first words come with it in one transaction
-
-Value = TypeVar("Value")
 
 log = logging.getLogger(__name__)
 
@@ -62,16 +59,6 @@ _SAID = Outcome("completed")
 
 class TakenOver(XiaozhiError):
     """The run's row no longer says what we think: cancelled, held by another process, gone."""
-
-
-def created(events: Events, run: Run, thread: Thread | None = None) -> None:
-    """Tell that a run is there. `thread`: where it was made together with the run."""
-    events.open(run.id)
-    if thread is not None:
-        events.publish(run.id, "thread.created", written(thread))
-    told = written(run)
-    events.publish(run.id, "thread.run.created", told)
-    events.publish(run.id, "thread.run.queued", told)
 
 
 class Recorder:
@@ -92,6 +79,7 @@ class Recorder:
         self._events = events
         self._saves = Saves(store, f"run {segment.run.id}")
         self._thoughts = Thoughts(self._saves, self._must_be_held)
+        self._joiner = SurrogateJoiner()
         self._answer: Answer | None = None
         self._calls: Calls | None = None
         self._earlier = EarlierTry()
@@ -135,11 +123,14 @@ class Recorder:
         if self._saves.refused:
             # Nobody wants what the model goes on to say.
             raise self._saves.refused
+        piece = self._joiner.add(piece)
+        if not piece:
+            return
         if self._calls is not None:
             # No message may follow in this turn (contract 7.8), and no model was seen to do it.
             log.warning("words behind calls are left out")
         elif self._answer is None:
-            await _to_its_end(self._new_answer(piece, kind))
+            await shielded(self._new_answer(piece, kind))
         else:
             self._tell_text(self._answer, piece, kind)
 
@@ -148,7 +139,7 @@ class Recorder:
 
         Raises TakenOver.
         """
-        calls = self._calls or await _to_its_end(self._new_calls())
+        calls = self._calls or await shielded(self._new_calls())
         for piece in pieces:
             for data in calls.add(piece):
                 self._events.publish(self.run.id, "thread.run.step.delta", data)
@@ -163,21 +154,21 @@ class Recorder:
 
         Raises TakenOver, and Unavailable where it cannot be saved; then it may be called again.
         """
-        await _to_its_end(self._wait_for_client(asked.usage))
+        await shielded(self._wait_for_client(asked.usage))
 
     async def ended(self, outcome: Outcome) -> None:
         """The run is over.
 
         Raises TakenOver, and Unavailable where it cannot be saved; then it may be called again.
         """
-        await _to_its_end(self._end(outcome))
+        await shielded(self._end(outcome))
 
     async def left(self) -> None:
         """This process stops here; the run stays as it is, for whoever takes it up."""
         if self._answer:
-            await _to_its_end(self._saves.now(self._keeping(self._answer)))
+            await shielded(self._saves.now(self._keeping(self._answer)))
         elif self._thoughts:
-            await _to_its_end(self._saves.now(self._thoughts.keeping()))
+            await shielded(self._saves.now(self._thoughts.keeping()))
 
     def deleted(self) -> None:
         """The run is gone, with its thread. Nothing is left to save; listeners hear an end."""
@@ -378,15 +369,3 @@ def _put(connection: Connection, step: RunStep, message: Message | None) -> None
     store.steps.put(connection, step, run_id=step.run_id)
     if message is not None:
         message_rows.put(connection, message)
-
-
-async def _to_its_end(doing: Coroutine[Any, Any, Value]) -> Value:
-    """Do it whole, also when the task is cancelled meanwhile: nothing is half-written."""
-    task = asyncio.ensure_future(doing)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if failure := task.exception():
-            log.warning("interrupted, and then it failed", exc_info=failure)
-        raise

@@ -1,11 +1,9 @@
 """The engine's front door: runs are created, set going, cancelled, and taken up again."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from openai.types.beta import Thread
 from openai.types.beta.threads import Run
-from openai.types.beta.threads.runs import RunStep
 
 from xiaozhi import store, threads
 from xiaozhi.chat_models import Catalog
@@ -14,21 +12,24 @@ from xiaozhi.errors import InvalidRequest, NotFound, RunNotReady
 from xiaozhi.events import Events
 from xiaozhi.ids import new_id, now
 from xiaozhi.requests import CreateRun, CreateThreadAndRun, RunSettings, SubmitToolOutputs
-from xiaozhi.runs import waiting, watched
+from xiaozhi.runs import waiting
 from xiaozhi.runs.admission import Admission
 from xiaozhi.runs.execution import Execution
 from xiaozhi.runs.expiry import Expiry
+from xiaozhi.runs.forced_end import Ended, ForcedEnd, end
 from xiaozhi.runs.lifecycle import moved
 from xiaozhi.runs.new_run import EXPIRES_AFTER, new_run
 from xiaozhi.runs.outcome import Outcome
 from xiaozhi.runs.patience import until_available
-from xiaozhi.runs.recorder import created
 from xiaozhi.runs.retries import existing_run, is_answered_by
+from xiaozhi.runs.shielding import shielded
 from xiaozhi.runs.telling import Telling
+from xiaozhi.runs.watchdog import Watchdog
 from xiaozhi.store import (
     Connection,
     Segment,
     Store,
+    Work,
     changed,
     run_rows,
     thread_rows,
@@ -63,9 +64,12 @@ class Runs:
         self._expires_after = expires_after
         self._admission = admission
         self._expiry = Expiry(self._expire)
-        self._execution = Execution(store, events, catalog, self.telling, self._expiry)
-        execute = watched.watched(self._execution.execute)
-        dispatcher.open(execute, self._resume, self._expire)
+        self._forced_end = ForcedEnd(store, self.telling)
+        self._execution = Execution(
+            store, events, catalog, self.telling, self._expiry, self._forced_end
+        )
+        dispatcher.open(self._execution.execute, self._resume, self._expire)
+        self._watchdog = Watchdog(store, dispatcher, self._forced_end, self._resume)
 
     @property
     def owner(self) -> str:
@@ -74,6 +78,7 @@ class Runs:
 
     async def close(self) -> None:
         """Interrupt everything; the rows stay as they are, for the next start."""
+        await self._watchdog.close()
         await self._expiry.close()
         await self._dispatcher.close()
 
@@ -91,7 +96,7 @@ class Runs:
             same = again and existing_run(connection, run, request.additional_messages, at)
             return same or run.model
 
-        def work(connection: Connection) -> Segment | Run:
+        def work(connection: Connection) -> tuple[Segment, None] | Run:
             run_id, at = new_id("run_"), now()
             is_free = run_rows.lock_thread(connection, thread_id, run_id, at)
             active = None if is_free else run_rows.hold_thread(connection, thread_id)
@@ -105,14 +110,10 @@ class Runs:
             if not is_free:
                 raise InvalidRequest(f"Thread {thread_id} already has an active run {active}.")
             threads.add_messages_of_run(connection, thread_id, request.additional_messages, at)
-            return self._added(connection, run)
+            return self._added(connection, run), None
 
         async with self._admission.of(wanted) as same:
-            made = same or await self._store.write(work)
-            if isinstance(made, Run):
-                return made
-            self._set_going(made)
-            return made.run
+            return same or await shielded(self._created(work))
 
     async def create_with_thread(self, request: CreateThreadAndRun) -> Run:
         """A thread and its first run, both or neither.
@@ -123,17 +124,15 @@ class Runs:
         def wanted(connection: Connection) -> str:
             return self._new_run(connection, "", "", request, now()).model
 
-        def work(connection: Connection) -> tuple[Thread, Segment]:
+        def work(connection: Connection) -> tuple[Segment, Thread]:
             run_id, at = new_id("run_"), now()
             thread = threads.add_thread(connection, request.thread, at)
             run = self._new_run(connection, run_id, thread.id, request, at)
             run_rows.lock_thread(connection, thread.id, run_id, at)
-            return thread, self._added(connection, run)
+            return self._added(connection, run), thread
 
         async with self._admission.of(wanted):
-            thread, segment = await self._store.write(work)
-            self._set_going(segment, thread)
-            return segment.run
+            return await shielded(self._created(work))
 
     async def modify(self, thread_id: str, run_id: str, metadata: dict[str, str]) -> str:
         """The run's JSON with its new metadata; possible in any state. Raises NotFound."""
@@ -166,14 +165,18 @@ class Runs:
             is_same = any(is_answered_by(step, request.tool_outputs) for step in steps)
             return run if is_same else None
 
-        submitted = await self._store.write(work)
-        if isinstance(submitted, Run):
-            return submitted, self._events.stretch(run_id)
-        self._expiry.forget(run_id)
-        run = submitted.segment.run
-        start = await self.telling.submitted(submitted)
-        self._dispatcher.start(submitted.segment)
-        return run, start
+        async def take() -> tuple[Run, int]:
+            submitted = await self._store.write(work)
+            if isinstance(submitted, Run):
+                return submitted, self._events.stretch(run_id)
+            self._expiry.forget(run_id)
+            try:
+                return submitted.segment.run, await self.telling.submitted(submitted)
+            finally:
+                # It goes on, whoever hears of it.
+                self._dispatcher.start(submitted.segment)
+
+        return await shielded(take())
 
     async def cancel(self, thread_id: str, run_id: str) -> Run:
         """The run, `cancelling`, and `cancelled` within a moment; one that waits, at once.
@@ -181,23 +184,26 @@ class Runs:
         Raises NotFound, RunNotReady.
         """
 
-        def work(connection: Connection) -> tuple[Run, Sequence[RunStep]]:
+        def work(connection: Connection) -> Ended:
             run = store.runs.locked(connection, run_id, thread_id=thread_id)
             if run.status == "requires_action":
-                return waiting.end(connection, run, Outcome("cancelled"), now())
+                return end(connection, run, Outcome("cancelled"), now())
             if run.status not in ("queued", "in_progress"):
                 raise RunNotReady(f"Cannot cancel run with status '{run.status}'.")
             cancelling = moved(run, "cancelling", now())
             kept = run_rows.move_run(connection, cancelling, was={run.status})
             assert kept is not None, "it was read in this transaction"
-            return kept, ()
+            return Ended(kept, (), {})
 
-        run, steps = await self._store.write(work)
-        if run.status == "cancelled":
-            self._ended(run, steps)
-            return run
-        self._dispatcher.cancel(run.id)
-        return run
+        async def cancel() -> Run:
+            cancelled = await self._store.write(work)
+            if cancelled.run.status == "cancelled":
+                self._ended(cancelled)
+            else:
+                self._dispatcher.cancel(run_id)
+            return cancelled.run
+
+        return await shielded(cancel())
 
     async def delete_thread(self, thread_id: str) -> None:
         """With all that it holds; a run that is under way is cancelled. Raises NotFound."""
@@ -208,17 +214,21 @@ class Runs:
             thread_rows.delete(connection, thread_id)
             return run
 
-        run = await self._store.write(work)
-        if run is None or self._dispatcher.cancel(run.id):
-            return
-        if run.status == "requires_action":
-            self._ended(moved(run, "cancelled", now()), ())
+        async def delete() -> None:
+            run = await self._store.write(work)
+            if run is None or self._dispatcher.cancel(run.id):
+                return
+            if run.status == "requires_action":
+                self._ended(Ended(moved(run, "cancelled", now()), (), {}))
+
+        await shielded(delete())
 
     async def recover(self) -> int:
         """Take up everything that was left unfinished; returns how many runs that were."""
         taken_up = await self._dispatcher.recover()
         for thread_id, run_id, at in await self._store.read(run_rows.waiting_runs):
             self._expiry.set(thread_id, run_id, at)
+        self._watchdog.start()
         return taken_up
 
     def _new_run(
@@ -240,9 +250,18 @@ class Runs:
         run_rows.add_run(connection, run, owner=self.owner, expires_at=expires_at)
         return Segment(run, epoch=0, number=0)
 
-    def _set_going(self, segment: Segment, thread: Thread | None = None) -> None:
-        created(self._events, segment.run, thread)
-        self._dispatcher.start(segment)
+    async def _created(self, work: Work[tuple[Segment, Thread | None] | Run]) -> Run:
+        """What `work` made, set going; one that was there before is so already."""
+        made = await self._store.write(work)
+        if isinstance(made, Run):
+            return made
+        segment, thread = made
+        try:
+            self.telling.created(segment.run, thread)
+        finally:
+            # It is there, whoever hears of it.
+            self._dispatcher.start(segment)
+        return segment.run
 
     def _resume(self, segment: Segment) -> None:
         """Go on with what another process has left."""
@@ -250,25 +269,24 @@ class Runs:
         self.telling.taken_up(segment.run.id)
         self._dispatcher.start(segment)
 
-    def _ended(self, run: Run, steps: Sequence[RunStep]) -> None:
+    def _ended(self, ended: Ended) -> None:
         """A run that waited is over."""
-        self._expiry.forget(run.id)
-        watched.ended(run)
-        self.telling.ended(run, steps)
+        self._expiry.forget(ended.run.id)
+        self._forced_end.tell(ended)
 
     async def _expire(self, thread_id: str, run_id: str) -> None:
         is_again = False
 
-        def work(connection: Connection) -> tuple[Run, Sequence[RunStep]] | None:
+        def work(connection: Connection) -> Ended | None:
             nonlocal is_again
             run = store.runs.locked(connection, run_id, thread_id=thread_id)
             if run.status == "requires_action":
                 is_again = True
-                return waiting.end(connection, run, Outcome("expired"), now())
+                return end(connection, run, Outcome("expired"), now())
             if run.status == "expired" and is_again:
                 # That was us: only the answer to the commit was lost.
                 steps = store.steps.all(connection, run_id=run_id)
-                return run, [step for step in steps if step.status == "expired"]
+                return Ended(run, [step for step in steps if step.status == "expired"], {})
             return None
 
         what = f"run {run_id}: that it has expired cannot be written"
@@ -277,4 +295,4 @@ class Runs:
         except NotFound:
             return
         if ended is not None:
-            self._ended(*ended)
+            self._ended(ended)

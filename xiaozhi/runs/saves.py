@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from xiaozhi.errors import Unavailable, XiaozhiError
+from xiaozhi.errors import Unavailable
 from xiaozhi.store import Connection, Store, Work
 
 Value = TypeVar("Value")
@@ -22,7 +22,7 @@ class Saves:
         self._store = store
         self._name = name
         # Why a write that nobody waited for was refused for good
-        self.refused: XiaozhiError | None = None
+        self.refused: Exception | None = None
         self._waiting: Makers = {}
         self._dropped: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -54,23 +54,26 @@ class Saves:
     async def now(self, work: Work[Value]) -> Value:
         """Write everything that waits, then `work`, in one transaction. Raises what they raise.
 
-        After Unavailable nothing is written, and everything waits as before.
+        Where it raises, nothing is written, and everything waits as before.
         """
         while self._writing is not None and not self._writing.done():
             await asyncio.wait([self._writing])
         taken = self._taken()
-        earlier = [make() for make in taken.values()]
-
-        def all_of_it(connection: Connection) -> Value:
-            for each in earlier:
-                each(connection)
-            return work(connection)
-
+        is_written = False
         try:
-            return await self._store.write(all_of_it)
-        except Unavailable:
-            self._put_back(taken)
-            raise
+            earlier = [make() for make in taken.values()]
+
+            def all_of_it(connection: Connection) -> Value:
+                for each in earlier:
+                    each(connection)
+                return work(connection)
+
+            written = await self._store.write(all_of_it)
+            is_written = True
+            return written
+        finally:
+            if not is_written:
+                self._put_back(taken)
 
     def _taken(self) -> Makers:
         taken, self._waiting = self._waiting, {}
@@ -88,26 +91,35 @@ class Saves:
     def _write_waiting(self) -> None:
         self._timer = None
         if self._waiting:
-            taken = self._taken()
-            works = [make() for make in taken.values()]
-            self._writing = asyncio.ensure_future(self._write(taken, works, self._writing))
+            self._writing = asyncio.ensure_future(self._write(self._taken(), self._writing))
+            self._writing.add_done_callback(self._note_refusal)
 
-    async def _write(
-        self, taken: Makers, works: list[Work[None]], earlier: asyncio.Task[None] | None
-    ) -> None:
-        def all_of_it(connection: Connection) -> None:
-            for work in works:
-                work(connection)
-
+    async def _write(self, taken: Makers, earlier: asyncio.Task[None] | None) -> None:
         if earlier is not None:
             await asyncio.wait([earlier])
+        is_written = False
         try:
+            works = [make() for make in taken.values()]
+
+            def all_of_it(connection: Connection) -> None:
+                for work in works:
+                    work(connection)
+
             await self._store.write(all_of_it)
+            is_written = True
         except Unavailable as error:
             log.warning("%s: not saved yet: %s", self._name, error)
-            self._put_back(taken)
-            if self._waiting:
-                self._write_within(AGAIN_WITHIN)
-        except XiaozhiError as error:
-            log.warning("%s: not saved: %s", self._name, error)
+        finally:
+            if not is_written:
+                self._put_back(taken)
+        if self._waiting:
+            self._write_within(AGAIN_WITHIN)
+
+    def _note_refusal(self, writing: asyncio.Task[None]) -> None:
+        """Whatever it was, the run hears of it with its next piece: nobody waits for the task."""
+        if writing.cancelled():
+            return
+        error = writing.exception()
+        if isinstance(error, Exception):
+            log.warning("%s: not saved", self._name, exc_info=error)
             self.refused = error

@@ -1,8 +1,10 @@
 """What listeners hear of a run beside what its recorder tells: from its rows, here or elsewhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
 
@@ -10,6 +12,7 @@ from xiaozhi import store
 from xiaozhi.events import Events
 from xiaozhi.runs.lifecycle import ACTIVE
 from xiaozhi.runs.replay import replayed
+from xiaozhi.runs.steps import message_id
 from xiaozhi.runs.waiting import Submitted
 from xiaozhi.store import Connection, Store, changed, reasoning_rows, written
 from xiaozhi.store.reasoning_rows import Reasoning
@@ -18,6 +21,7 @@ if TYPE_CHECKING:  # one process alone needs nothing of what it imports
     from xiaozhi.dispatch.mirrors import Mirrors
 
 FOLLOWED = 10  # times, a second each, that a run is looked for which nobody tells just now
+NONE: Mapping[str, Message] = {}
 UNFINISHED = ACTIVE - {"requires_action"}
 
 
@@ -43,6 +47,19 @@ class Telling:
             if run.status not in UNFINISHED:
                 return False
         return False
+
+    def created(self, run: Run, thread: Thread | None = None) -> None:
+        """Tell that a run is there. `thread`: where it was made together with the run.
+
+        Where that cannot be told, nothing is known of the run here.
+        """
+        with self._whole(run.id):
+            self._events.open(run.id)
+            if thread is not None:
+                self._events.publish(run.id, "thread.created", written(thread))
+            found = written(run)
+            self._events.publish(run.id, "thread.run.created", found)
+            self._events.publish(run.id, "thread.run.queued", found)
 
     async def told(self, thread_id: str, run_id: str) -> list[tuple[str, str]]:
         """All that was told about a run, (event, JSON), from its rows. Raises NotFound."""
@@ -77,10 +94,11 @@ class Telling:
         """The run goes on here: what it has done becomes its first events, where nobody knows."""
         if self._events.published(run.id):
             return
-        self._events.open(run.id)
-        not_begun = changed(run, {"started_at": None})
-        for event, data in replayed(not_begun, steps, list(own.values()), thoughts):
-            self._events.publish(run.id, event, data)
+        with self._whole(run.id):
+            self._events.open(run.id)
+            not_begun = changed(run, {"started_at": None})
+            for event, data in replayed(not_begun, steps, list(own.values()), thoughts):
+                self._events.publish(run.id, event, data)
 
     async def submitted(self, what: Submitted) -> int:
         """A run goes on with what its client has found out; the number of the next event."""
@@ -90,18 +108,36 @@ class Telling:
             _, own, thoughts = await self.done(run.id)
             await self.adopted(run, what.before, own, thoughts)
         start = self._events.published(run.id) or 0
-        self._events.publish(run.id, "thread.run.step.completed", written(what.step))
-        self._events.publish(run.id, "thread.run.queued", written(run))
+        with self._whole(run.id):
+            self._events.publish(run.id, "thread.run.step.completed", written(what.step))
+            self._events.publish(run.id, "thread.run.queued", written(run))
         return start
 
-    def ended(self, run: Run, steps: Sequence[RunStep]) -> None:
-        """A run that waited for its client is over."""
+    def ended(
+        self, run: Run, steps: Sequence[RunStep], messages: Mapping[str, Message] = NONE
+    ) -> None:
+        """A run is over that its recorder did not end: it waited for its client, say.
+
+        `steps`: those that ended with it. `messages`: theirs, by id.
+        """
         if not self._is_here(run.id):
             return self._take(run.id)
-        for step in steps:
-            self._events.publish(run.id, f"thread.run.step.{step.status}", written(step))
-        self._events.publish(run.id, f"thread.run.{run.status}", written(run))
+        with self._whole(run.id):
+            for step in steps:
+                if message := messages.get(message_id(step) or ""):
+                    event = f"thread.message.{message.status}"
+                    self._events.publish(run.id, event, written(message))
+                self._events.publish(run.id, f"thread.run.step.{step.status}", written(step))
+            self._events.publish(run.id, f"thread.run.{run.status}", written(run))
         self._events.close(run.id)
+
+    @contextmanager
+    def _whole(self, run_id: str) -> Generator[None]:
+        """What is told in it is told whole; else listeners hear that they should read again."""
+        with ExitStack() as stack:
+            stack.callback(self._events.moved_away, run_id)
+            yield
+            stack.pop_all()
 
     def _is_here(self, run_id: str) -> bool:
         if self._mirrors is not None:

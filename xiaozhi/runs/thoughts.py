@@ -14,6 +14,7 @@ from openai.types.beta.threads import Run
 from xiaozhi.events import Events, Text
 from xiaozhi.ids import derived_id
 from xiaozhi.runs.saves import Saves
+from xiaozhi.runs.surrogates import SurrogateJoiner
 from xiaozhi.store import Connection, Page, Work, reasoning_rows
 from xiaozhi.store.reasoning_rows import Reasoning
 
@@ -32,6 +33,7 @@ class Thoughts:
         self._must_be_held = must_be_held
         self._row: Reasoning | None = None
         self._pieces: list[str] = []
+        self._joiner = SurrogateJoiner()
         self._began = 0.0
         self._told_as: Text | None = None
 
@@ -46,8 +48,9 @@ class Thoughts:
             self._row = Reasoning(run.id, number, "", None, field)
             self._told_as = _deltas(run.id, number)
             self._began = time.monotonic()
-        # Half a character, as some models send it, cannot be kept.
-        piece = piece.encode(errors="replace").decode()
+        piece = self._joiner.add(piece)
+        if not piece:
+            return
         self._pieces.append(piece)
         events.publish_piece(run.id, self._told_as, json.dumps(piece, ensure_ascii=False)[1:-1])
         self._saves.soon("thoughts", self.keeping, SAVED_WITHIN)

@@ -1,4 +1,4 @@
-"""Runs in requires_action. Nobody executes them: their outputs come, or their end.
+"""Runs in requires_action. Nobody executes them: their outputs come, or their end (`forced_end`).
 
 Functions that take a connection run inside a unit of work (`Store.write`).
 """
@@ -6,7 +6,6 @@ Functions that take a connection run inside a unit of work (`Store.write`).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from openai.types.beta.threads import Run
 from openai.types.beta.threads.run import Usage
 from openai.types.beta.threads.runs import RunStep
 
@@ -15,8 +14,6 @@ from xiaozhi.errors import InvalidRequest, RunNotReady
 from xiaozhi.requests import ToolOutput
 from xiaozhi.runs.calls import answered, calls_of
 from xiaozhi.runs.lifecycle import moved
-from xiaozhi.runs.outcome import Outcome
-from xiaozhi.runs.steps import closed_step, total_usage
 from xiaozhi.store import Connection, Segment, run_rows
 
 
@@ -52,33 +49,13 @@ def submit(
     if sorted(asked) != sorted(given):
         raise InvalidRequest(f"Expected tool outputs for call_ids {asked}, got {given}")
     said = {output.tool_call_id: output.output or "" for output in outputs}
-    done = answered(step, said, _usage(connection, step), at)
+    done = answered(step, said, turn_usage(connection, step), at)
     store.steps.put(connection, done, run_id=run_id, usage=None)
     segment = run_rows.take_up(connection, moved(run, "queued", at), owner=owner)
     return Submitted(segment, done, before)
 
 
-def end(
-    connection: Connection, run: Run, outcome: Outcome, at: int
-) -> tuple[Run, Sequence[RunStep]]:
-    """A waiting run is over: the run and the steps that ended with it. `at`: Unix seconds."""
-    steps = store.steps.all(connection, run_id=run.id)
-    closed = [
-        closed_step(step, outcome, _usage(connection, step), at)
-        for step in steps
-        if step.status == "in_progress"
-    ]
-    done = [step for step in steps if step.status != "in_progress"]
-    usage = total_usage([*done, *closed])
-    ended = moved(run, outcome.status, at, usage=usage, **outcome.changes)
-    kept = run_rows.move_run(connection, ended, was={"requires_action"})
-    assert kept is not None, "it was read in this unit of work"
-    for step in closed:
-        store.steps.put(connection, step, run_id=run.id, usage=None)
-    run_rows.unlock_thread(connection, kept, at)
-    return kept, closed
-
-
-def _usage(connection: Connection, step: RunStep) -> Usage | None:
+def turn_usage(connection: Connection, step: RunStep) -> Usage | None:
+    """What the turn of `step` cost, while its calls wait for their outputs."""
     kept = run_rows.usage_of_turn(connection, step.id)
     return None if kept is None else Usage.model_validate_json(kept)

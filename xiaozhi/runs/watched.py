@@ -9,29 +9,23 @@ from openai.types.beta.threads import Run
 from xiaozhi import logs, metrics, tracing
 from xiaozhi.store import Segment
 
-Execute = Callable[[Segment], Awaitable[None]]
-
 log = logging.getLogger(__name__)
 
 
-def watched(execute: Execute) -> Execute:
-    """The same, with everything that happens meanwhile known to belong to the run."""
-
-    async def watching(segment: Segment) -> None:
-        run = segment.run
-        logs.about(run_id=run.id, thread_id=run.thread_id)
-        attributes = {
-            "gen_ai.operation.name": "invoke_agent",
-            "gen_ai.agent.id": run.assistant_id,
-            "gen_ai.conversation.id": run.thread_id,
-            "gen_ai.request.model": run.model,
-            "xiaozhi.run_id": run.id,
-            "xiaozhi.segment": segment.number,
-        }
-        with tracing.span("invoke_agent", attributes), metrics.executing(segment.accepted):
-            await execute(segment)
-
-    return watching
+async def watched(segment: Segment, execute: Callable[[], Awaitable[None]]) -> None:
+    """Execute it, with everything that happens meanwhile known to belong to the run."""
+    run = segment.run
+    logs.about(run_id=run.id, thread_id=run.thread_id)
+    attributes = {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.agent.id": run.assistant_id,
+        "gen_ai.conversation.id": run.thread_id,
+        "gen_ai.request.model": run.model,
+        "xiaozhi.run_id": run.id,
+        "xiaozhi.segment": segment.number,
+    }
+    with tracing.span("invoke_agent", attributes), metrics.executing(segment.accepted):
+        await execute()
 
 
 def first_piece(accepted: float | None) -> None:

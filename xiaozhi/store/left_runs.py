@@ -8,7 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, bindparam, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from xiaozhi.store import tables
 from xiaozhi.store.objects import runs
@@ -29,6 +40,19 @@ _OVERDUE = (
     .where(text(tables.ACTIVE), _run.status == "requires_action")
     .where(_run.expires_at <= bindparam("at"))
     .limit(AT_ONCE)
+)
+
+# What must move soon, or is held by the one who asks
+_UNATTENDED = (
+    select(_run.id, _run.status, _run.expires_at, _run.owner)
+    .where(text(tables.ACTIVE))
+    .where(
+        or_(
+            _run.expires_at <= bindparam("at"),
+            _run.status == "cancelling",
+            and_(_run.status != "requires_action", _run.owner == bindparam("owner")),
+        )
+    )
 )
 
 
@@ -56,6 +80,30 @@ class Look:
     gone: Sequence[str | None]
     own: dict[str, str]
     overdue: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Unattended:
+    """An unfinished run that must move soon. `expires_at`: Unix seconds.
+
+    `is_own`: no other process holds it.
+    """
+
+    id: str
+    status: str
+    expires_at: int
+    is_own: bool
+
+
+def unattended(connection: Connection, owner: str, at: int) -> list[Unattended]:
+    """Runs that are past their expiry or are being cancelled, and all that `owner` should execute.
+
+    `at`: Unix seconds.
+    """
+    return [
+        Unattended(row.id, row.status, row.expires_at, row.owner in (owner, None))
+        for row in connection.execute(_UNATTENDED, {"owner": owner, "at": at})
+    ]
 
 
 def look(connection: Connection, owner: str, at: int) -> Look:

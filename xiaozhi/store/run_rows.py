@@ -68,6 +68,7 @@ _MOVED: dict[str, BindParameter[Any]] = {
 }
 _MOVE = update(tables.runs).where(_run.id == bindparam("run")).values(_MOVED)
 _LET_GO = _MOVE.values(owner=None)
+_FENCE = _MOVE.values(owner=None, epoch=_run.epoch + 1)
 _TAKE_UP = _MOVE.values(
     owner=bindparam("new_owner"), epoch=_run.epoch + 1, segment=_run.segment + 1
 )
@@ -142,12 +143,14 @@ def move_run(
     was: Values[str],
     epoch: int | None = None,
     let_go: bool = False,
+    fence: bool = False,
 ) -> Run | None:
     """Write the run with its new status if its row still says `was` (and `epoch`).
 
-    `let_go`: nobody holds it from now on. Returns the run as written, with the metadata that the
-    row has: a client may have changed it meanwhile. None: the row says something else, or is gone;
-    nothing was changed.
+    `let_go`: nobody holds it from now on. `fence`: and whoever held it changes nothing any more.
+
+    Returns the run as written, with the metadata that the row has: a client may have changed it
+    meanwhile. None: the row says something else, or is gone; nothing was changed.
     """
     row = connection.execute(_ROW_LOCKED, {"run": run.id}).one_or_none()
     if row is None or row.status not in was or epoch not in (None, row.epoch):
@@ -155,7 +158,7 @@ def move_run(
     if (metadata := json.loads(row.body)["metadata"]) != run.metadata:
         run = changed(run, {"metadata": metadata})
     values = {"run": run.id, "new_status": run.status, "new_body": written(run)}
-    connection.execute(_LET_GO if let_go else _MOVE, values)
+    connection.execute(_FENCE if fence else _LET_GO if let_go else _MOVE, values)
     return run
 
 

@@ -99,8 +99,8 @@ class CallPieces:
                 self._name(call, pieces)
             assert call.number is not None, "it has just been named"
             left = call.joiner.rest()
-            if not call.has_arguments:
-                left += NO_ARGUMENTS
+            if not (call.has_arguments or left):
+                left = NO_ARGUMENTS
             if left:
                 pieces.append(CallPiece(call.number, None, left))
         return pieces
@@ -145,7 +145,8 @@ class CallPieces:
             return False
         if last.arguments:
             return name != last.name or last.is_whole()
-        if name == last.name or self._may_become(last.name + name):
+        is_longer = name.startswith(last.name) and last.name not in self._functions
+        if name == last.name or is_longer or self._may_become(last.name + name):
             return False
         return name in self._functions or _is_object(arguments)
 

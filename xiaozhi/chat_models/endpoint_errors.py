@@ -83,7 +83,7 @@ def error_in(found: Mapping[str, Any]) -> Any:
     base = found.get("base_resp")
     if isinstance(base, dict) and cast("dict[str, Any]", base).get("status_code"):
         return cast("dict[str, Any]", base)
-    says = any(isinstance(found.get(key), str) and found[key] for key in _WORDS)
+    says = any(found.get(key) and isinstance(found[key], str | list) for key in _WORDS)
     return found if says or found.get("errors") or found.get("type") == "error" else None
 
 

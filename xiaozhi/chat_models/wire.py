@@ -100,6 +100,7 @@ class AnswerReader:
             if not choice.get("index"):
                 self._take_choice(choice, piece)
                 return
+        self.unknown = self.unknown or excerpt(choices)
 
     def _take_choice(self, choice: dict[str, Any], piece: Piece) -> None:
         delta = choice.get("delta")
@@ -162,9 +163,8 @@ class AnswerReader:
             if kind == "text":
                 self._say(words, piece)
             elif kind == "refusal":
+                self._begin(piece)
                 piece.refusal += self._refusal.take(words)
-                self.has_said = True
-                piece.count += 1
             elif kind == "reasoning":
                 piece.reasoning += self._reasoning.take(words)
                 piece.count += 1
@@ -174,9 +174,13 @@ class AnswerReader:
                     self._odd_parts.append(excerpt(words))
 
     def _say(self, words: str, piece: Piece) -> None:
+        self._begin(piece)
+        piece.text += self._text.take(words)
+
+    def _begin(self, piece: Piece) -> None:
+        """The answer begins, or goes on: its thoughts have ended."""
         if self._reasoning.is_open:
             piece.reasoning += self._reasoning.rest()
-        piece.text += self._text.take(words)
         piece.count += 1
         self.has_said = True
 

@@ -1,0 +1,1 @@
+"""Model endpoints as they really answer, seen through the API."""

@@ -29,6 +29,8 @@ for call in NO_BLOCKING.functions.values():
     # Whoever migrates serves nobody yet.
     call.can_block_in("xiaozhi/store/schema.py", "bring_up_to_date")
     call.can_block_in("xiaozhi/store/schema.py", "upgrade")
+    # So does whoever starts.
+    call.can_block_in("xiaozhi/data_folder.py", "prepare")
 Value = TypeVar("Value")
 
 

@@ -300,14 +300,14 @@ def _few_patches(found: object) -> object:
 
 
 class Exchange(Body):
-    """`messages`: ids of the other thread's that come in.
+    """`since`: from this message on they leave; none does without. `messages`: of the other thread.
 
     `until`: the message that has to be the thread's last one. `message_metadata`: single keys of
     messages of either thread, by the message's id.
     """
 
     other_thread_id: str
-    since: str
+    since: str | None = None
     until: str | None = None
     messages: list[str] = Field(
         default_factory=list[str], max_length=MOVED_MESSAGES, fail_fast=True

@@ -199,34 +199,55 @@ def exchange_messages(
     last message, or where metadata become too large.
     """
     other_id = request.other_thread_id
-    if other_id == thread_id:
-        words = "Invalid 'other_thread_id': a thread cannot exchange messages with itself."
-        raise InvalidRequest(words, param="other_thread_id", code="invalid_value")
+    _check_exchange(thread_id, request)
     # In one order, whichever of the two is asked: else two exchanges could wait for each other.
     for id in sorted((thread_id, other_id)):
         run_id = run_rows.hold_thread(connection, id)
         if run_id is not None:
             words = f"Can't exchange messages of {id} while a run {run_id} is active."
             raise InvalidRequest(words)
-    is_done = again and store.messages.exists(connection, request.since, thread_id=other_id)
-    if not is_done:
+    if not (again and _is_exchanged(connection, thread_id, request)):
         if request.until and not message_rows.is_newest(connection, thread_id, request.until):
             words = f"Message '{request.until}' is not the last one of {thread_id} (any more)."
             raise InvalidRequest(words, param="until", code=THREAD_HAS_CHANGED)
-        leaving = message_rows.from_on(connection, thread_id, request.since)
-        coming = [
-            store.messages.get(connection, id, thread_id=other_id)
-            for id in dict.fromkeys(request.messages)
-        ]
-        for message in leaving:
-            message_rows.move(connection, message, other_id)
-        for message in coming:
-            message_rows.move(connection, message, thread_id)
+        _move_messages(connection, thread_id, request)
         for message in request.additional_messages:
             _keep(connection, new_message(thread_id, message, at))
         _patch_exchanged(connection, (thread_id, other_id), request.message_metadata)
         run_rows.touch_thread(connection, thread_id, at)
     return store.threads.body(connection, thread_id)
+
+
+def _check_exchange(thread_id: str, request: Exchange) -> None:
+    """Raises InvalidRequest for what can be told by the request alone."""
+    if request.other_thread_id == thread_id:
+        words = "Invalid 'other_thread_id': a thread cannot exchange messages with itself."
+        raise InvalidRequest(words, param="other_thread_id", code="invalid_value")
+    if request.since is None and not request.messages:
+        words = "Missing required parameter: 'since', or 'messages'. Nothing would move."
+        raise InvalidRequest(words, param="since", code="missing_required_parameter")
+
+
+def _move_messages(connection: Connection, thread_id: str, request: Exchange) -> None:
+    other_id = request.other_thread_id
+    leaving: list[Message] = []
+    if request.since is not None:
+        leaving = message_rows.from_on(connection, thread_id, request.since)
+    coming = [
+        store.messages.get(connection, id, thread_id=other_id)
+        for id in dict.fromkeys(request.messages)
+    ]
+    for message in leaving:
+        message_rows.move(connection, message, other_id)
+    for message in coming:
+        message_rows.move(connection, message, thread_id)
+
+
+def _is_exchanged(connection: Connection, thread_id: str, request: Exchange) -> bool:
+    """Whether the first message that is to move has moved already."""
+    if request.since is not None:
+        return store.messages.exists(connection, request.since, thread_id=request.other_thread_id)
+    return store.messages.exists(connection, request.messages[0], thread_id=thread_id)
 
 
 def _patch_exchanged(

@@ -15,7 +15,13 @@ AGAIN = {**BETA, "x-stainless-retry-count": "1"}
 
 
 def exchange(
-    client: OpenAI, thread: Thread, other: str, since: str, *, headers: Any = BETA, **more: Any
+    client: OpenAI,
+    thread: Thread,
+    other: str,
+    since: str | None,
+    *,
+    headers: Any = BETA,
+    **more: Any,
 ) -> Thread:
     return client.post(
         f"/threads/{thread.id}/exchange",
@@ -198,3 +204,15 @@ def test_a_thread_that_has_gone_on_is_left_as_it_is(client: OpenAI):
     assert texts(messages) == ["one", "two", "since"]
     exchange(client, thread, beside.id, second.id, until=messages[-1].id)
     assert texts(said(client, beside)) == ["kept", "two", "since"]
+
+
+def test_messages_come_in_where_none_leaves(client: OpenAI):
+    thread, (question,) = talk(client, "question")
+    beside, (one, two) = talk(client, "one", "two")
+    for headers in (BETA, AGAIN):
+        exchange(client, thread, beside.id, None, headers=headers, messages=[two.id])
+    assert [message.id for message in said(client, thread)] == [question.id, two.id]
+    assert [message.id for message in said(client, beside)] == [one.id]
+    with pytest.raises(BadRequestError) as refused:
+        exchange(client, thread, beside.id, None)
+    assert (refused.value.param, refused.value.code) == ("since", "missing_required_parameter")

@@ -7,10 +7,10 @@ have names that a screen reader can say.
 import streamlit as st
 from openai import APIError
 
-from xiaozhi.ui import rows, versions
+from xiaozhi.ui import message_versions, rows
 from xiaozhi.ui.client import client, explained
+from xiaozhi.ui.message_versions import Answer, Answering, Changed, metadata_of, took
 from xiaozhi.ui.texts import _, language
-from xiaozhi.ui.versions import Answer, metadata_of, took
 from xiaozhi.ui.who_answers import readable
 
 VOTE = "feedback"  # the key in a message's metadata: "up" or "down"
@@ -48,12 +48,19 @@ def _change(answer: Answer, version: int | None, model: str | None) -> None:
     if st.session_state.get("turns"):
         st.toast(_("Something newer is being answered: this one stays as it is."))
         return
+    assert answer.question is not None, "there is something to answer"
     try:
         if version:
-            if not versions.bring_back(answer, version):
+            if not message_versions.bring_back(answer.question, version):
                 st.session_state.problem = _("This version is not there (any more).")
         else:
-            versions.ask_again(answer, model)
+            message_versions.ask_again(answer.question, model)
+    except Answering:
+        st.session_state.problem = rows.still_answering()
+    except Changed:
+        st.session_state.problem = _(
+            "This conversation has gone on elsewhere. This is how it is now."
+        )
     except APIError as error:
         st.session_state.problem = explained(error)
     st.rerun()

@@ -36,8 +36,8 @@ from xiaozhi.ui import conversation as talk
 from xiaozhi.ui.client import explained
 from xiaozhi.ui.conversation import Conversation, Turn
 from xiaozhi.ui.follow import ENDED
+from xiaozhi.ui.message_versions import Answer, run_of
 from xiaozhi.ui.texts import _
-from xiaozhi.ui.versions import Answer, run_of
 
 NAME = "小智·Zero"
 WINDOW = 40  # messages that are shown at first, and added each time that earlier ones are wanted

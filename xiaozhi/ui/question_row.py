@@ -11,10 +11,10 @@ import streamlit as st
 from openai import APIError, NotFoundError
 from openai.types.beta.threads import Message
 
-from xiaozhi.ui import branches, composer, conversation, rows, who_answers
-from xiaozhi.ui.branches import Answering
+from xiaozhi.ui import composer, conversation, message_versions, rows, who_answers
 from xiaozhi.ui.choice import forget_assistant
 from xiaozhi.ui.client import explained
+from xiaozhi.ui.message_versions import Answering
 from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
 from xiaozhi.ui.transcript import text_of
@@ -42,9 +42,9 @@ def show(question: Message) -> None:
 def _edit(question: Message, key: str) -> None:
     words = st.session_state[key].edit
     try:
-        branches.edit(question, words)
+        message_versions.edit(question, words)
     except Answering:
-        _refuse(question, words, _answering())
+        _refuse(question, words, rows.still_answering())
     except NotFoundError:
         # With the question its row goes from the page.
         composer.put_back(Question(words))
@@ -58,10 +58,10 @@ def _edit(question: Message, key: str) -> None:
 
 def _turn(question: Message, key: str) -> None:
     try:
-        if not branches.bring_back(question, st.session_state[key].version):
+        if not message_versions.turn_to(question, st.session_state[key].version):
             st.session_state.problem = _("This version is not there (any more).")
     except Answering:
-        st.toast(_answering())
+        st.toast(rows.still_answering())
     except NotFoundError:
         st.session_state.problem = _not_there()
     except APIError as error:
@@ -75,10 +75,6 @@ def _answer(thread_id: str) -> None:
     except APIError as error:
         forget_assistant()
         st.session_state.problem = explained(error)
-
-
-def _answering() -> str:
-    return _("An answer is being written. Wait for its end, or stop it, and try again.")
 
 
 def _not_there() -> str:
@@ -102,8 +98,8 @@ def _data(question: Message) -> dict[str, str | int | bool]:
         "id": question.id,
         "text": text_of(question),
         "has_more": any(part.type != "text" for part in question.content),
-        "version": branches.branch(question),
-        "of": branches.branches(question),
+        "version": message_versions.branch(question),
+        "of": message_versions.branches(question),
         "refused": refused.count,
         "draft": refused.words,
         "why": refused.why,

@@ -6,6 +6,8 @@ from typing import Any
 
 from streamlit.components.v2 import component
 
+from xiaozhi.ui.texts import _
+
 STATIC = Path(__file__).parent / "static"
 
 
@@ -20,3 +22,8 @@ def row(*parts: str) -> Any:
         css="".join(path.read_text() for path in css if path.exists()),
         js="".join((STATIC / f"{name}.js").read_text() for name in names),
     )
+
+
+def still_answering() -> str:
+    """Why versions cannot change places, in the page's language."""
+    return _("An answer is being written. Wait for its end, or stop it, and try again.")

@@ -50,11 +50,11 @@ def _state() -> str:
     try:
         version = literally(_version())
     except APIError as error:
-        return literally(explained(error))
+        return explained(error)
     words = _("Version {version}", version=version)
     troubles = _troubles()
     if troubles:
-        return words + " · " + _("not ready: {words}", words=literally("; ".join(troubles)))
+        return words + " · " + _("not ready: {words}", words="; ".join(troubles))
     return words + " · " + _("in order")
 
 
@@ -66,7 +66,7 @@ def _version() -> str:
 
 
 def _troubles() -> list[str]:
-    """What is not ready at the moment, and why."""
+    """What is not ready at the moment, and why: each is Markdown."""
     asked = client().with_options(max_retries=0, timeout=5)
     ready = asked.base_url.join("../health/ready")
     try:
@@ -82,7 +82,9 @@ def _troubles() -> list[str]:
 
 def _bad(told: dict[str, str]) -> list[str]:
     return [
-        f"{part}: {state}" for part, state in told.items() if part != "status" and state != "ok"
+        literally(f"{part}: {state}")
+        for part, state in told.items()
+        if part != "status" and state != "ok"
     ]
 
 

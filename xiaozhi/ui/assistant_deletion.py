@@ -30,7 +30,7 @@ def ask(assistant: Assistant) -> None:
             try:
                 assistants.delete(assistant.id)
             except APIError as error:
-                st.error(literally(explained(error)), icon=":material/error:")
+                st.error(explained(error), icon=":material/error:")
                 return
             assistants_address.go()
         if wanted or kept:

@@ -15,7 +15,7 @@ from openai.types.beta import Assistant
 from xiaozhi.ui import assistant_deletion, assistants, assistants_address, definitions
 from xiaozhi.ui.assistant_draft import Draft, changes, creation, draft_of
 from xiaozhi.ui.client import DEFAULT_MODEL, explained, models
-from xiaozhi.ui.signs import literally
+from xiaozhi.ui.signs import as_code, literally
 from xiaozhi.ui.texts import _
 from xiaozhi.ui.typed_json import Wrong
 from xiaozhi.ui.who_answers import called, model_called
@@ -101,7 +101,7 @@ def show(id: str, begin: Callable[[str], None]) -> None:
     try:
         editing = _opened(id)
     except APIError as error:
-        st.error(literally(explained(error)), icon=":material/cloud_off:")
+        st.error(explained(error), icon=":material/cloud_off:")
         st.button(_("Try again"), key="assistant_again")
         return
     if editing is None:
@@ -205,7 +205,7 @@ def _show_json(
 def _show_end(editing: Editing, begin: Callable[[str], None]) -> None:
     base = editing.base
     if editing.problem:
-        st.error(literally(editing.problem), icon=":material/error:")
+        st.error(editing.problem, icon=":material/error:")
     elif editing.is_changed:
         st.caption(_("Not saved yet"))
     with st.container(key="assistant_end", horizontal=True, gap="small"):
@@ -219,7 +219,7 @@ def _show_end(editing: Editing, begin: Callable[[str], None]) -> None:
         if base and st.button(f":red[{_('Delete')}]", key="delete_assistant", type="tertiary"):
             assistant_deletion.ask(base)
     if base:
-        st.caption(f"`{base.id}`")
+        st.caption(as_code(base.id))
 
 
 # --- what a person does

@@ -48,7 +48,7 @@ def _show() -> None:
             own = assistants.own()
             found = assistants.listed()
         except APIError as error:
-            st.error(literally(explained(error)), icon=":material/cloud_off:")
+            st.error(explained(error), icon=":material/cloud_off:")
             st.button(_("Try again"), key="assistants_again")
             return
         _show_list(found if any(one.id == own.id for one in found) else [own, *found])

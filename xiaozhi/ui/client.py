@@ -14,6 +14,7 @@ from openai import (
 )
 from openai.types import Model
 
+from xiaozhi.ui.signs import literally
 from xiaozhi.ui.texts import _
 
 DEFAULT_MODEL = "default"  # whichever is the server's default when a run is made
@@ -52,7 +53,15 @@ def _listed_models() -> list[Model]:
 
 
 def explained(error: Exception) -> str:
-    """What went wrong between page and server, in a sentence."""
+    """What went wrong between page and server, in a sentence: Markdown, for `st.error` and others.
+
+    The server's words repeat names and addresses, whose signs mean nothing.
+    """
+    return literally(plainly_explained(error))
+
+
+def plainly_explained(error: Exception) -> str:
+    """The same as plain text."""
     if isinstance(error, APIConnectionError):
         return _("The server cannot be reached. Your message was not sent; please try again.")
     if isinstance(error, APIStatusError):

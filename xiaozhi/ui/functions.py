@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 from openai.types.beta.threads import Run
 
+from xiaozhi.ui.signs import as_code, literally
 from xiaozhi.ui.texts import _
 
 # What a model is told of a function that nobody can do here
@@ -17,7 +18,7 @@ def show(run: Run, settle: Callable[[Run, Mapping[str, str]], None]) -> None:
     if run.required_action is None:
         return
     calls = run.required_action.submit_tool_outputs.tool_calls
-    names = ", ".join(f"`{call.function.name}`" for call in calls)
+    names = ", ".join(as_code(call.function.name) for call in calls)
     keys = {call.id: f"output_{run.id}_{call.id}" for call in calls}
 
     def given() -> None:
@@ -36,7 +37,7 @@ def show(run: Run, settle: Callable[[Run, Mapping[str, str]], None]) -> None:
             st.code(
                 f"{name}({_readable(call.function.arguments)})", language="json", wrap_lines=True
             )
-            label = _("What {name} gives back", name=name)
+            label = _("What {name} gives back", name=literally(name))
             st.text_area(label, key=keys[call.id], height=68, placeholder=_("Text or JSON"))
         with st.container(horizontal=True, gap="small"):
             st.form_submit_button(_("Give this result"), type="primary", on_click=given)

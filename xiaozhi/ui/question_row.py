@@ -13,7 +13,7 @@ from openai.types.beta.threads import Message
 
 from xiaozhi.ui import composer, conversation, message_versions, rows, who_answers
 from xiaozhi.ui.choice import forget_assistant
-from xiaozhi.ui.client import explained
+from xiaozhi.ui.client import explained, plainly_explained
 from xiaozhi.ui.message_versions import Answering
 from xiaozhi.ui.question import Question
 from xiaozhi.ui.texts import _
@@ -50,7 +50,7 @@ def _edit(question: Message, key: str) -> None:
         composer.put_back(Question(words))
         st.session_state.problem = _not_there()
     except APIError as error:
-        _refuse(question, words, explained(error))
+        _refuse(question, words, plainly_explained(error))
     else:
         _refusals().pop(question.id, None)
         _answer(question.thread_id)

@@ -9,6 +9,7 @@ from openai.types.beta.threads import Message, Run
 from xiaozhi.ui import shown_pictures
 from xiaozhi.ui.markdown import for_streamlit, settled
 from xiaozhi.ui.question import Question, held_in
+from xiaozhi.ui.signs import literally
 from xiaozhi.ui.texts import _
 
 CURSOR = "▌"
@@ -131,7 +132,8 @@ def why_failed(run: Run) -> str | None:
     for openais in _OPENAIS:
         message = message.removeprefix(openais)
     reason, _colon, details = message.partition(": ")
-    return _(reason).rstrip(".。") + _(".") + (f"\n\n{for_streamlit(details)}" if details else "")
+    said = literally(_(reason).rstrip(".。"))
+    return said + _(".") + (f"\n\n{for_streamlit(details)}" if details else "")
 
 
 def _ended_early(reason: str) -> str:

@@ -10,7 +10,7 @@ from openai.types.beta import Assistant
 
 from xiaozhi.ui import assistants, assistants_address, choice
 from xiaozhi.ui.client import DEFAULT_MODEL, explained, models
-from xiaozhi.ui.signs import literally
+from xiaozhi.ui.signs import as_code, literally
 from xiaozhi.ui.texts import _
 
 FEW = 6  # assistants, up to which all of them are seen at once
@@ -162,7 +162,7 @@ def _show_models(answering: Assistant, offered: Sequence[Model]) -> None:
 def _show_what(name: str, model: str, offered: Sequence[Model]) -> None:
     known = next((each for each in offered if each.id == model), None)
     if known:
-        st.caption(f"{what(known)}  \n`{model.replace('`', '')}`")
+        st.caption(f"{what(known)}  \n{as_code(model)}")
     st.caption(
         _(
             "{name} is a server of your own with OpenAI's Assistants API. Your conversations "

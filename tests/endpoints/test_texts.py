@@ -253,3 +253,50 @@ def test_usage_may_stand_in_the_choice(ask: Ask):
     run = ask(Sends.events(chunk(content="Hello"), last))
     assert run.usage
     assert run.usage.total_tokens == 12
+
+
+UNOPENED = ["I should ", "greet.\n</th", "ink>\n", "\nHel", "lo"]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+def test_thoughts_without_their_opener_are_thoughts(client: OpenAI, ask: Ask, pause: float):
+    """Where it stands in the template, as with vLLM or SGLang and no reasoning parser."""
+    sent = Sends.events(*(chunk(content=each) for each in UNOPENED), chunk("stop"), pause=pause)
+    name = f"unopened-{pause}"
+    # The first time it has been told as an answer when their end comes; then it is known.
+    for _ in range(2):
+        run = ask(sent, model=name)
+        assert run.status == "completed"
+        assert (said(client, run), thought(client, run)) == ("Hello", "I should greet.")
+    # Without thoughts, this time
+    run = ask(answer("No ", "thoughts"), model=name)
+    assert said(client, run) == "No thoughts"
+    run = ask(answer("<think>Hm.</think>", "Hello"), model=name)
+    assert (said(client, run), thought(client, run)) == ("Hello", "Hm.")
+
+
+@pytest.mark.parametrize("behind", ["\n\nHello", "Hello", "\n</answer>"])
+def test_thoughts_without_their_opener_in_one_piece(client: OpenAI, ask: Ask, behind: str):
+    name = f"unopened-whole-{len(behind)}"
+    run = ask(answer("I should greet.\n</think>" + behind), model=name)
+    assert (said(client, run), thought(client, run)) == (behind.strip(), "I should greet.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The tag `</think>` ends it.",
+        "The tag </think> ends it.",
+        "```\nI should\n</think>\nHello\n```",
+        "It writes <think>x</think> first.",
+        "1 < 2",
+        "a <b",
+        "</thinking>",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_an_answer_may_tell_of_the_tag(client: OpenAI, ask: Ask, text: str, size: int):
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    run = ask(answer(*pieces))
+    assert said(client, run) == text
+    assert thought(client, run) == ""

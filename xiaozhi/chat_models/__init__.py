@@ -11,6 +11,7 @@ from xiaozhi.chat_models.chat_model import (
     TokenCount,
 )
 from xiaozhi.chat_models.openai_compatible import OpenAICompatible
+from xiaozhi.chat_models.unopened_thoughts import closed
 from xiaozhi.chat_models.watched import answered, asking, failed
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "TokenCount",
     "answered",
     "asking",
+    "closed",
     "failed",
 ]

@@ -22,7 +22,7 @@ WORDS = 4 * 2**20  # characters that an answer may have: text, thoughts, calls
 STREAMED = 128 * 2**20  # bytes of a stream; each token costs some 300 there
 # What is larger is parsed in a thread
 PARSED_HERE = 64 * 2**10  # bytes
-VALUES = 400_000  # that may be in what is larger, more or less
+VALUES = 150_000  # that may be in what is larger, more or less
 TOO_DEEP = "its answer is nested too deep"
 ENDS_WITHIN = 1.0  # s that a stream may stay open behind its end
 USAGE_WITHIN = 10.0  # s that it may be silent between the answer's end and its own

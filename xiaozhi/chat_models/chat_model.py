@@ -72,7 +72,8 @@ class Piece:
 
     `count`: of the chunks that it came in; none of them holds less than a token. `reasoning`: what
     the model thinks before the rest. `reasoning_field`: as what its server sent that, and wants it
-    back; empty where it stood in the text.
+    back; empty where it stood in the text. `thought_until`: what was said of the answer so far was
+    thought, up to and with this; it ends with the tag that closes thoughts.
     """
 
     text: str = ""
@@ -83,6 +84,7 @@ class Piece:
     count: int = 0
     reasoning: str = ""
     reasoning_field: str = ""
+    thought_until: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from xiaozhi.chat_models.endpoint_errors import refusal
 from xiaozhi.chat_models.refused_fields import Change, RefusedFields, change_for
 from xiaozhi.chat_models.request_body import encoded
 from xiaozhi.chat_models.sight import asks_with_picture, without_pictures
-from xiaozhi.chat_models.spoken_thoughts import with_thoughts
+from xiaozhi.chat_models.spoken_thoughts import Habit, with_thoughts
 from xiaozhi.errors import ModelFailed
 
 CONNECT = 10.0  # s
@@ -66,6 +66,7 @@ class OpenAICompatible:
         self._pauses = PAUSES[: tries - 1]
         self._windows: dict[str, int] = {}
         self._refused = RefusedFields()
+        self._habits: dict[str, Habit] = {}
 
     def window(self, model: str) -> int | None:
         return self._windows.get(model)
@@ -101,10 +102,11 @@ class OpenAICompatible:
             if error.reason != chat_model.CANNOT_SEE or asks_with_picture(request):
                 raise
             response = await self._answer(self._body(without_pictures(request)))
+        habit = self._habits.setdefault(request.model, Habit())
         functions = [tool["function"]["name"] for tool in request.options.get("tools", ())]
         try:
             pieces = answer_stream.pieces(response, functions)
-            async with aclosing(with_thoughts(pieces)) as parted:
+            async with aclosing(with_thoughts(pieces, habit)) as parted:
                 async for piece in parted:
                     yield piece
         except (aiohttp.ServerTimeoutError, TimeoutError) as error:

@@ -59,6 +59,8 @@ async def _ask(
             end.count += piece.count
             if piece.reasoning:
                 recorder.thought(piece.reasoning, piece.reasoning_field)
+            if piece.thought_until:
+                recorder.had_thought(piece.thought_until)
             if piece.text:
                 await recorder.said(piece.text)
             if piece.refusal:

@@ -83,6 +83,13 @@ class Answer:
         self._parts[-1][1].append(piece)
         return self._told_as[-1], json.dumps(piece, ensure_ascii=False)[1:-1]
 
+    def take_back(self) -> str:
+        """What was said in the last part: it is empty from now on."""
+        pieces = self._parts[-1][1]
+        said = "".join(pieces)
+        pieces.clear()
+        return said
+
     def whole(self, value: str, kind: Kind) -> str:
         """Take a part of the message in one piece; returns the data of its one delta."""
         text, piece = self.add(value, kind)

@@ -29,7 +29,7 @@ from openai.types.beta.threads.run import Usage
 from openai.types.beta.threads.runs import RunStep
 
 from xiaozhi import store
-from xiaozhi.chat_models import CallPiece
+from xiaozhi.chat_models import CallPiece, closed
 from xiaozhi.errors import InDoubt, XiaozhiError
 from xiaozhi.events import Events
 from xiaozhi.ids import now
@@ -117,6 +117,16 @@ class Recorder:
             raise self._saves.refused
         if self._answer is None and self._calls is None:
             self._thoughts.add(self._events, self.run, len(self.steps), piece, field)
+
+    def had_thought(self, until: str) -> None:
+        """What was said so far was thought, up to and with `until`: its beginning was not told.
+
+        The message goes on without it; deltas that were told of it cannot be taken back.
+        """
+        if (answer := self._answer) is not None:
+            thought = closed(answer.take_back() + until)
+            self._thoughts.add(self._events, self.run, len(self.steps), thought, "")
+            self._saves.soon("answer", lambda: self._keeping(answer), TEXT_IS_SAVED_WITHIN)
 
     async def said(self, piece: str, kind: Kind = "text") -> None:
         """A piece of the model's answer. The first one makes the message. Raises TakenOver."""

@@ -1,6 +1,6 @@
 """Ids, metadata, deletion and lists are alike for every kind of object (contract 3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -41,36 +41,43 @@ class Listed:
         return numbers, page["has_more"]
 
 
-@pytest.fixture(params=LISTS)
-def listed(
-    request: pytest.FixtureRequest,
-    server: Running,
-    client: OpenAI,
-    model: Scripted,
-    thread: Thread,
-) -> Listed:
-    kind: str = request.param
-    threads, runs = client.beta.threads, client.beta.threads.runs
-    if kind == "assistants":
-        made = [client.beta.assistants.create(model="scripted").id for _ in range(COUNT)]
-        return Listed("assistants", made, server)
-    if kind == "messages":
-        empty = threads.create().id
-        made = [
-            threads.messages.create(empty, role="user", content=str(n)).id for n in range(COUNT)
-        ]
-        return Listed(f"threads/{empty}/messages", made, server)
-    assistant = client.beta.assistants.create(model="scripted", tools=[WEATHER])
-    if kind == "runs":
-        made = [
-            runs.create_and_poll(
-                thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=10
-            ).id
-            for _ in range(COUNT)
-        ]
-        return Listed(f"threads/{thread.id}/runs", made, server)
-    model.script = [Calls([("weather", "{}")]) for _ in range(COUNT - 1)]
-    run = asking(client, thread, assistant)
+@pytest.fixture(scope="module")
+def reader(server: Running) -> Iterator[OpenAI]:
+    """For lists that many tests read and none changes."""
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def listed_messages(server: Running, reader: OpenAI) -> Listed:
+    threads = reader.beta.threads
+    thread = threads.create().id
+    made = [threads.messages.create(thread, role="user", content=str(n)).id for n in range(COUNT)]
+    return Listed(f"threads/{thread}/messages", made, server)
+
+
+@pytest.fixture(scope="module")
+def listed_runs(server: Running, reader: OpenAI) -> Listed:
+    threads = reader.beta.threads
+    assistant = reader.beta.assistants.create(model="scripted")
+    thread = threads.create(messages=[{"role": "user", "content": "你好"}])
+    made = [
+        threads.runs.create_and_poll(
+            thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=10
+        ).id
+        for _ in range(COUNT)
+    ]
+    return Listed(f"threads/{thread.id}/runs", made, server)
+
+
+@pytest.fixture(scope="module")
+def listed_steps(server: Running, reader: OpenAI, model_server: tuple[Scripted, str]) -> Listed:
+    runs = reader.beta.threads.runs
+    assistant = reader.beta.assistants.create(model="scripted", tools=[WEATHER])
+    thread = reader.beta.threads.create(messages=[{"role": "user", "content": "你好"}])
+    script = model_server[0].script
+    script[:] = [Calls([("weather", "{}")]) for _ in range(COUNT - 1)]
+    run = asking(reader, thread, assistant)
     while run.status == "requires_action":
         run = runs.submit_tool_outputs_and_poll(
             run_id=run.id, thread_id=thread.id, tool_outputs=outputs(run, "x"), poll_interval_ms=10
@@ -78,6 +85,16 @@ def listed(
     made = [step.id for step in runs.steps.list(run.id, thread_id=thread.id, order="asc").data]
     assert len(made) == COUNT
     return Listed(f"threads/{thread.id}/runs/{run.id}/steps", made, server)
+
+
+@pytest.fixture(params=LISTS)
+def listed(request: pytest.FixtureRequest, server: Running, client: OpenAI) -> Listed:
+    kind: str = request.param
+    if kind != "assistants":
+        return request.getfixturevalue(f"listed_{kind}")
+    # Anew each time: those that other tests make meanwhile would be newer.
+    made = [client.beta.assistants.create(model="scripted").id for _ in range(COUNT)]
+    return Listed("assistants", made, server)
 
 
 def test_a_page_has_its_envelope(listed: Listed):

@@ -130,6 +130,7 @@ def test_a_function_is_shown_with_its_defaults(client: OpenAI):
     assert client.beta.assistants.update(made.id, tools=[]).tools == []
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("tool", ["code_interpreter", "file_search"])
 def test_built_in_tools_are_refused_until_they_are_there(client: OpenAI, tool: str):
     tools: Any = [{"type": tool}]
@@ -138,6 +139,7 @@ def test_built_in_tools_are_refused_until_they_are_there(client: OpenAI, tool: s
     assert refused.value.param == "tools"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("body", "message", "param", "code"),
     [

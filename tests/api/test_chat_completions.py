@@ -24,6 +24,9 @@ from tests.api.test_transport import ask
 from tests.running import KEY, Running, running
 from xiaozhi.chat_models.scripted import Fails, Says, Scripted
 
+# They are passed on: nothing is kept.
+pytestmark = pytest.mark.one_database
+
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "你好"}]
 
 

@@ -141,6 +141,7 @@ RUN: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("fields", "param", "code"), [*SHARED, *ASSISTANT], ids=str)
 def test_a_field_of_an_assistant_is_refused(
     client: OpenAI, assistant: Assistant, fields: dict[str, Any], param: str, code: str
@@ -152,6 +153,7 @@ def test_a_field_of_an_assistant_is_refused(
         assert refusal(client, path, body) == (param, code)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("fields", "param", "code"), [*SHARED, *RUN], ids=str)
 def test_a_field_of_a_run_is_refused_and_nothing_happens(
     client: OpenAI,
@@ -169,11 +171,13 @@ def test_a_field_of_a_run_is_refused_and_nothing_happens(
         assert refusal(client, "/threads/runs", together) == (param, code)
 
 
+@pytest.mark.one_database
 def test_a_run_names_its_assistant(client: OpenAI, thread: Thread):
     for path in (f"/threads/{thread.id}/runs", "/threads/runs"):
         assert refusal(client, path, {}) == ("assistant_id", "missing_required_parameter")
 
 
+@pytest.mark.one_database
 def test_a_thread_and_a_run_at_once_take_no_additional_fields(client: OpenAI, assistant: Assistant):
     additional: dict[str, Any] = {"additional_instructions": "x", "additional_messages": []}
     for field, value in additional.items():
@@ -181,6 +185,7 @@ def test_a_thread_and_a_run_at_once_take_no_additional_fields(client: OpenAI, as
         assert refusal(client, "/threads/runs", body) == (field, "unknown_parameter")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("part", "param", "code"),
     [
@@ -228,6 +233,7 @@ def test_what_reaches_a_limit_is_taken(client: OpenAI):
     assert len(run.tools) == 128
 
 
+@pytest.mark.one_database
 def test_an_unknown_model_is_told_by_name(
     client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
 ):
@@ -241,6 +247,7 @@ def test_an_unknown_model_is_told_by_name(
         client.models.retrieve("unlisted")
 
 
+@pytest.mark.one_database
 def test_built_in_tools_and_files_are_refused_until_they_are_there(
     client: OpenAI, assistant: Assistant, thread: Thread
 ):
@@ -262,6 +269,7 @@ def test_built_in_tools_and_files_are_refused_until_they_are_there(
         assert refusal(client, path, body) == (param, None)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("choice", ["none", "auto", "required", FUNCTION])
 def test_a_choice_of_tools_reaches_the_model_and_is_shown(
     client: OpenAI, model: Scripted, thread: Thread, choice: Any
@@ -274,6 +282,7 @@ def test_a_choice_of_tools_reaches_the_model_and_is_shown(
     assert model.requests[0]["tool_choice"] == choice
 
 
+@pytest.mark.one_database
 def test_json_formats_reach_the_model_beside_functions(
     client: OpenAI, model: Scripted, thread: Thread
 ):

@@ -146,6 +146,7 @@ def test_reading_page_after_page_comes_to_an_end(listed: Listed):
     assert listed.path == "assistants" or not more
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("query", "param", "code"),
     [
@@ -206,6 +207,7 @@ def test_metadata_is_replaced_whole_or_left(describe: Callable[..., Any]):
     assert describe(metadata={}).metadata == {}
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("metadata", "param", "code"),
     [

@@ -66,6 +66,7 @@ def story(
     return streamed(client, thread, assistant), order
 
 
+@pytest.mark.one_database
 def test_the_order_is_always_the_same(story: tuple[list[Any], list[str]]):
     events, order = story
     assert brief(events) == order
@@ -73,6 +74,7 @@ def test_the_order_is_always_the_same(story: tuple[list[Any], list[str]]):
     assert [name for name in ends if name in ENDS][-1] == ends[-1]
 
 
+@pytest.mark.one_database
 def test_deltas_add_up_to_what_is_told_in_the_end(story: tuple[list[Any], list[str]]):
     events, _ = story
     seen: set[str] = set()
@@ -111,6 +113,7 @@ def _words(part: dict[str, Any]) -> str:
     return part["refusal"] if part["type"] == "refusal" else part["text"]["value"]
 
 
+@pytest.mark.one_database
 def test_the_first_delta_of_a_text_alone_has_its_annotations(story: tuple[list[Any], list[str]]):
     events, _ = story
     deltas = [event.data.to_dict() for event in events if event.event == "thread.message.delta"]
@@ -274,6 +277,7 @@ def test_an_expired_run_says_so_in_its_stream(
             assert message.incomplete_details.reason == "run_expired"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("kind", ["run", "thread and run", "outputs"])
 def test_every_stream_is_framed_alike(
     server: Running,
@@ -307,6 +311,7 @@ def test_every_stream_is_framed_alike(
     assert "一\\n二 " in answer.body.decode()
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [

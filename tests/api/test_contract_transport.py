@@ -44,6 +44,7 @@ def refused_with(answer: Answer, status: int) -> dict[str, Any]:
     return error
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "status"),
     [
@@ -66,6 +67,7 @@ def test_every_refusal_is_in_the_one_shape(
     refused_with(ask(server, path, body, method, {**HEADERS, **headers}), status)
 
 
+@pytest.mark.one_database
 def test_a_body_that_does_not_say_its_length_is_measured(server: Running):
     with closing(http.client.HTTPConnection("127.0.0.1", server.port)) as connection:
         connection.putrequest("POST", "/v1/threads")
@@ -79,6 +81,7 @@ def test_a_body_that_does_not_say_its_length_is_measured(server: Running):
     assert "too large" in refused_with(answer, 413)["message"]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("body", ["", "null", "[" * 20_000])
 def test_what_is_no_json_is_told_so(server: Running, body: str):
     error = refused_with(ask(server, "/v1/assistants", body, "POST"), 400)
@@ -129,6 +132,7 @@ def test_what_is_not_possible_now_is_503():
     }
 
 
+@pytest.mark.one_database
 def test_the_sdk_raises_its_own_error_for_each_status(client: OpenAI):
     def refused_by(ask: Callable[..., object], path: str) -> APIStatusError:
         with pytest.raises(APIStatusError) as refused:
@@ -163,12 +167,14 @@ def test_an_answer_knows_its_request_in_the_sdk(client: OpenAI, thread: Thread):
     assert id.startswith("req_")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("path", ["models", "files", "vector_stores", "uploads", "chat/x"])
 def test_outside_assistants_and_threads_no_beta_header_is_needed(server: Running, path: str):
     answer = ask(server, f"/v1/{path}", headers=NO_BETA)
     assert answer.status in (200, 404, 405)
 
 
+@pytest.mark.one_database
 def test_the_headers_of_sdks_are_no_business_of_the_server(server: Running):
     headers = {
         **HEADERS,
@@ -201,6 +207,7 @@ def test_a_thread_and_a_cancel_need_no_body(
     assert error["message"] == "Cannot cancel run with status 'completed'."
 
 
+@pytest.mark.one_database
 def test_lists_in_a_query_are_written_with_and_without_brackets(
     server: Running, client: OpenAI, assistant: Assistant, thread: Thread
 ):
@@ -215,6 +222,7 @@ def test_lists_in_a_query_are_written_with_and_without_brackets(
         assert error["code"] == "invalid_value"
 
 
+@pytest.mark.one_database
 def test_checks_are_made_in_one_order(server: Running, client: OpenAI, thread: Thread):
     """Each request has one fault less: what is told is always the first of them."""
     path = "/v1/threads/thread_no/runs"

@@ -99,6 +99,7 @@ def test_runs_under_way_are_those_of_the_database(tmp_path: Path, model_server: 
     assert after["xiaozhi_open_streams"] == 0
 
 
+@pytest.mark.one_database
 def test_requests_are_counted_by_route_and_never_by_path(server: Running, client: OpenAI):
     since = Since(server)
     client.models.list()
@@ -139,6 +140,7 @@ def test_what_is_counted_has_bounds():
     assert 'model="other"' in text
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("accept", "format"),
     [

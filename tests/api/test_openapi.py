@@ -122,6 +122,7 @@ def test_answers_are_as_described(server: Running, client: OpenAI, assistant: As
 # --- the page
 
 
+@pytest.mark.one_database
 def test_both_open_without_a_key_and_nothing_else_does(server: Running):
     document = ask(server, "/v1/openapi.json", headers={})
     assert (document.status, document.headers["content-type"]) == (200, "application/json")
@@ -133,6 +134,7 @@ def test_both_open_without_a_key_and_nothing_else_does(server: Running):
     assert ask(server, "/v1/docs", {}, headers={}).status == 401
 
 
+@pytest.mark.one_database
 def test_the_page_needs_no_other_origin(server: Running):
     page = ask(server, "/v1/docs", headers={})
     text = page.body.decode()

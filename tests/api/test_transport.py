@@ -8,6 +8,9 @@ import pytest
 
 from tests.running import KEY, Running
 
+# Headers, bodies and queries are read before any database is asked.
+pytestmark = pytest.mark.one_database
+
 HEADERS = {
     "Authorization": f"Bearer {KEY}",
     "OpenAI-Beta": "assistants=v2",

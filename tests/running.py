@@ -128,7 +128,7 @@ def running(data: Path, *, gguf: Path | None = None, **settings: Any) -> Generat
         server.stop()
 
 
-def until(true: Callable[[], object], within: float = 10.0) -> None:
+def until(true: Callable[[], object], within: float = 30.0) -> None:
     """`within`: s until that is a failure."""
     deadline = time.monotonic() + within
     while not true():

@@ -12,7 +12,7 @@ from openai.pagination import SyncCursorPage
 from openai.types.beta import Assistant, Thread
 
 from tests.api.test_transport import HEADERS, ask
-from tests.running import Running
+from tests.running import Running, until
 from xiaozhi.chat_models.scripted import Says, Scripted
 from xiaozhi.ids import new_id
 
@@ -56,7 +56,8 @@ def shelf(client: OpenAI) -> Shelf:
 
 
 def wait_for_the_next_second() -> None:
-    time.sleep(1.01 - time.time() % 1)
+    now = int(time.time())
+    until(lambda: int(time.time()) > now)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def read(client: OpenAI, run: Run) -> Run:
 
 
 def until_asked(model: Scripted, times: int = 1) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while len(model.requests) < times:
         assert time.monotonic() < deadline
         time.sleep(0.01)

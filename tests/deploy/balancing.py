@@ -77,7 +77,7 @@ def status(url: str | urllib.request.Request) -> int:
 
 
 def _wait_until_open(port: int, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[1]
         with socket.socket() as knocking:

@@ -33,6 +33,7 @@ class Executing:
         self.begun: list[tuple[str, str]] = []
         self.interrupted: list[str] = []
         self._ends: dict[str, asyncio.Event] = {}
+        self._one_more = asyncio.Event()
 
     def start(self, name: str, expires_in: float = 600, epoch: int = 0) -> None:
         segment = a_segment(name)
@@ -44,12 +45,20 @@ class Executing:
         for _ in range(5):
             await asyncio.sleep(0)
 
+    async def has_begun(self, count: int) -> None:
+        """Returns when `count` have."""
+        async with asyncio.timeout(30):
+            while len(self.begun) < count:
+                self._one_more.clear()
+                await self._one_more.wait()
+
     async def _expire(self, thread_id: str, run_id: str) -> None:
         raise AssertionError("nobody here waits for a client")
 
     async def _execute(self, segment: Segment) -> None:
         run = segment.run
         self.begun.append((run.id, run.status))
+        self._one_more.set()
         if run.status == "cancelling" or (run.expires_at or 0) <= time.time():
             return
         ending = self._ends[run.id] = asyncio.Event()
@@ -109,7 +118,7 @@ def test_whose_time_is_over_needs_no_place():
         executing.start("a")
         executing.start("b", expires_in=-1)
         executing.start("c", expires_in=600)
-        await asyncio.sleep(0.1)
+        await executing.has_begun(2)
         assert executing.begun == [("a", "queued"), ("b", "queued")]
         await executing.end("a")
         assert executing.begun[2:] == [("c", "queued")]

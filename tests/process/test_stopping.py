@@ -66,7 +66,7 @@ def flags(model_server: tuple[Scripted, str]) -> list[str]:
 
 def must_be_stopping(server: Process) -> None:
     """Until nobody can connect any more."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 8
     while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", server.port), 1).close()

@@ -8,20 +8,35 @@ from xiaozhi.dispatch.mirrors import Mirrors, pieces
 from xiaozhi.events import MOVED, Events
 from xiaozhi.store.presence import LONGEST, Presence
 
+SPEAKS_WITHIN = 0.5  # s
+SILENT_FOR = 3.0
+
 
 class Telling:
     """A process as far as it tells and hears."""
 
     def __init__(self, address: str, name: str) -> None:
         self.events = Events()
+        self.first = asyncio.Event()
         self.presence = Presence(address, name)
-        self.mirrors = Mirrors(self.events, self.presence, lambda _: False)
+        self.mirrors = Mirrors(
+            self.events,
+            self.presence,
+            lambda _: False,
+            speaks_within=SPEAKS_WITHIN,
+            silent_for=SILENT_FOR,
+        )
 
     async def heard(self, run_id: str) -> list[bytes]:
-        """Everything, until there is no more."""
+        """Everything, until there is no more. Sets `first` with the first of it."""
         assert await self.mirrors.follow(run_id)
         listening = self.events.listen(run_id, whole=True, idle=0.1)
-        return [frame async for frames in listening for _, frame in frames]
+        frames: list[bytes] = []
+        async for batch in listening:
+            frames += [frame for _, frame in batch]
+            if frames:
+                self.first.set()
+        return frames
 
 
 @asynccontextmanager
@@ -43,7 +58,7 @@ def test_who_has_died_in_the_midst_of_telling_is_not_waited_for(database: str):
             there.events.open("run_1")
             there.events.publish("run_1", "thread.run.created", "{}")
             hearing = asyncio.ensure_future(here.heard("run_1"))
-            await asyncio.sleep(0.5)
+            await here.first.wait()
             await there.mirrors.close()
             await there.presence.close()
             async with asyncio.timeout(15):
@@ -59,7 +74,7 @@ def test_a_long_silence_is_no_death(database: str):
         async with telling(database, "proc_3", "proc_4") as (there, here):
             there.events.open("run_2")
             hearing = asyncio.ensure_future(here.heard("run_2"))
-            await asyncio.sleep(9)
+            await asyncio.sleep(SILENT_FOR + 1)
             there.events.publish("run_2", "thread.run.created", "{}")
             there.events.close("run_2")
             [frame] = await hearing

@@ -9,7 +9,7 @@ import pytest
 
 from tests.store.test_sqlite import opened
 from xiaozhi.errors import Unavailable
-from xiaozhi.runs.saves import AGAIN_WITHIN, Saves
+from xiaozhi.runs.saves import Saves
 from xiaozhi.store import Connection, Store, Work
 from xiaozhi.store.store import Result
 
@@ -20,6 +20,7 @@ class MayBeFull(Store):
     def __init__(self, store: Store) -> None:
         self._store = store
         self.full = False
+        self._refused = asyncio.Event()
 
     async def read(self, work: Work[Result]) -> Result:
         return await self._store.read(work)
@@ -30,10 +31,16 @@ class MayBeFull(Store):
 
     async def check(self) -> None:
         if self.full:
+            self._refused.set()
             raise Unavailable("The database cannot be written: disk full.")
 
     async def close(self) -> None:
         await self._store.close()
+
+    async def has_refused(self) -> None:
+        """Returns when a write has met the full disk, and whoever wanted it has been told."""
+        await self._refused.wait()
+        await asyncio.sleep(0)
 
 
 class Written:
@@ -41,12 +48,19 @@ class Written:
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self._one = asyncio.Event()
 
     def work(self, name: str) -> Work[None]:
         def write(_connection: Connection) -> None:
             self.names.append(name)
+            loop.call_soon_threadsafe(self._one.set)
 
+        loop = asyncio.get_running_loop()
         return write
+
+    async def one(self) -> None:
+        """Returns when one was written."""
+        await self._one.wait()
 
     def maker(self, name: str) -> Callable[[], Work[None]]:
         return lambda: self.work(name)
@@ -75,7 +89,7 @@ def test_what_could_not_be_written_waits_for_the_next_write(tmp_path: Path):
         written, saves = Written(), Saves(store, "a run")
         store.full = True
         saves.soon("start", written.maker("start"), 0)
-        await asyncio.sleep(0.05)
+        await store.has_refused()
         for _ in range(2):
             with pytest.raises(Unavailable):
                 await saves.now(written.work("end"))
@@ -88,12 +102,12 @@ def test_what_could_not_be_written_waits_for_the_next_write(tmp_path: Path):
 
 def test_what_could_not_be_written_is_tried_again_by_itself(tmp_path: Path):
     async def story(store: MayBeFull) -> None:
-        written, saves = Written(), Saves(store, "a run")
+        written, saves = Written(), Saves(store, "a run", again_within=0.05)
         store.full = True
         saves.soon("answer", written.maker("answer"), 0)
-        await asyncio.sleep(0.05)
+        await store.has_refused()
         store.full = False
-        await asyncio.sleep(AGAIN_WITHIN + 0.5)
+        await written.one()
         assert written.names == ["answer"]
 
     live(story, tmp_path)

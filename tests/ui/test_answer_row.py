@@ -1,6 +1,7 @@
 """What a person can do with an answer that stands."""
 
 import re
+import time
 
 from openai import OpenAI
 from playwright.sync_api import expect
@@ -20,7 +21,8 @@ def thread_of(seen: Seen) -> str:
 
 def has_vote(seen: Seen, client: OpenAI, vote: str | None) -> bool:
     """Whether the last answer comes to have this thumb."""
-    for _attempt in range(50):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
         newest = client.beta.threads.messages.list(thread_of(seen), limit=1).data[0]
         if (newest.metadata or {}).get("feedback") == vote:
             return True

@@ -20,7 +20,7 @@ ICON = Path(__file__).parents[2] / "xiaozhi/ui/static/icon-192.png"
 FINGER = 40  # px
 # The least of WCAG 2.5.8, for what is beside the point: signs that only explain something
 SIGN = 24  # px
-SETTLED = 5.0  # s until what opens has opened
+SETTLED = 20.0  # s until what opens has opened
 STILL: dict[str, Any] = {**PHONE, "reduced_motion": "reduce"}
 
 # Links within sentences are as high as a line: WCAG 2.5.8 leaves them out.

@@ -213,7 +213,7 @@ def test_deleted_with_a_moment_to_think_again(look: Looking, client: OpenAI):
     expect(seen.page.get_by_text("已删除：删错了的丁")).to_be_visible()
     expect(seen.button("撤销")).to_be_hidden()
     seen.page.close()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while is_there(client, thread):
         assert time.monotonic() < until
         time.sleep(0.2)

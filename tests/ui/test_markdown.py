@@ -1,8 +1,9 @@
 """What becomes of a model's markdown before Streamlit reads it, and what that makes of it."""
 
 import re
+import time
 from collections.abc import Callable
-from time import process_time
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ UNREAD = re.compile(
 SEEN = re.compile(
     r"(?<![\\$])(\$\$?)(?=[^$])((?:[^$\\]|\\.)+)\1(?!\$)|(?<![\\~])~~([^~]+)~~(?!~)", re.DOTALL
 )
+ATTEMPTS = 5
 ADVERSARIES = [
     *["*", "**", "[", "![", "](", "$", "$$", r"\(", r"\[", "`", "~", "~~", "<", ":", "a:b["],
     *["> ", "- ", "\n", "- a\n", "|", "|a\n|-\n", "\\[\n", "$$\n", "```\n", "` ``", "[a]:"],
@@ -28,20 +30,29 @@ ADVERSARIES = [
 ]
 
 
-@pytest.mark.parametrize(("said", "given", "why"), CORPUS)
-def test_signs_mean_what_the_model_meant(said: str, given: str, why: str):
-    assert for_streamlit(said) == given, why
+def test_signs_mean_what_the_model_meant():
+    wrong = [
+        (why, said, for_streamlit(said), given)
+        for said, given, why in CORPUS
+        if for_streamlit(said) != given
+    ]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("said", [said for said, _given, _why in CORPUS])
-def test_what_is_a_formula_or_struck_out_stays_so_while_the_answer_grows(said: str):
-    whole = meant(for_streamlit(said))
-    for end in range(len(said)):
-        assert meant(for_streamlit(said[:end], whole=False)) <= whole, said[:end]
+def test_what_is_a_formula_or_struck_out_stays_so_while_the_answer_grows():
+    for said, _given, _why in CORPUS:
+        whole = meant(for_streamlit(said))
+        for end in range(len(said)):
+            assert meant(for_streamlit(said[:end], whole=False)) <= whole, said[:end]
 
 
-@pytest.mark.parametrize("said", [said for said, _given, _why in CORPUS])
-def test_what_is_settled_reads_the_same_alone(said: str):
+@pytest.mark.timeout(180)  # each beginning of each text is read: 10 s of CPU
+def test_what_is_settled_reads_the_same_alone():
+    for said, _given, _why in CORPUS:
+        is_settled_alike(said)
+
+
+def is_settled_alike(said: str) -> None:
     answer = f"First.\n\n{said}\n\nThen.\n\n{said}\n\n# At last\n\nEnd\n"
     before = 0
     for end in range(len(answer) + 1):
@@ -68,20 +79,21 @@ def meant(given: str) -> set[str]:
 
 @pytest.mark.parametrize("sign", ADVERSARIES)
 def test_the_time_grows_with_the_length_alone(sign: str):
-    once = seconds(lambda: for_streamlit(sign * 5_000))
-    eight_times = seconds(lambda: for_streamlit(sign * 40_000))
-    # Were it the square of the length, it would be 64 times.
-    assert eight_times < 32 * max(once, 0.001)
+    ratios: list[float] = []
+    for _attempt in range(ATTEMPTS):
+        once = seconds(lambda: for_streamlit(sign * 5_000))
+        ratios.append(seconds(lambda: for_streamlit(sign * 40_000)) / max(once, 0.001))
+        # Were it the square of the length, it would be 64 times, in every attempt.
+        if ratios[-1] < 32:
+            return
+    raise AssertionError(ratios)
 
 
 def seconds(doing: Callable[[], object]) -> float:
-    """Of this process's CPU; the least of three."""
-    taken: list[float] = []
-    for _ in range(3):
-        began = process_time()
-        doing()
-        taken.append(process_time() - began)
-    return min(taken)
+    """Of this thread's CPU: what else the machine does counts only as far as it slows it down."""
+    began = thread_time()
+    doing()
+    return thread_time() - began
 
 
 FACTS = """(answers) => answers.map((answer) => ({
@@ -96,6 +108,7 @@ FACTS = """(answers) => answers.map((answer) => ({
     addresses: [...answer.querySelectorAll('a')].map((link) => link.getAttribute('href')),
 }))"""
 WELCOME = re.compile(r"(https?://|mailto:|#)", re.IGNORECASE)
+SHOWN_WITHIN = 30.0  # s
 
 
 @pytest.mark.parametrize("start", range(0, len(CORPUS), 30))
@@ -105,19 +118,30 @@ def test_chromium_shows_what_was_meant(client: OpenAI, look: Looking, start: int
     thread = client.beta.threads.create(messages=said)
     seen = look(f"{look.address}?c={thread.id}")
     expect(seen.answers).to_have_count(len(cases))
-    seen.page.wait_for_timeout(1_000)
-    facts = seen.answers.evaluate_all(FACTS)
-    for (text, given, why), fact in zip(cases, facts, strict=True):
-        prose = UNREAD.sub(" ", given)
-        found = list(SEEN.finditer(prose))
+    wanted = [drawn(given) for _text, given, _why in cases]
+    # Formulas are drawn a moment after their text.
+    deadline = time.monotonic() + SHOWN_WITHIN
+    while (facts := seen.answers.evaluate_all(FACTS)) and [
+        (fact["struck"], fact["formulas"]) for fact in facts
+    ] != wanted:
+        if time.monotonic() > deadline:
+            break
+        seen.page.wait_for_timeout(100)
+    for (text, _given, why), fact, (struck, formulas) in zip(cases, facts, wanted, strict=True):
         story = f"{text!r} ({why}): {fact}"
-        assert fact["struck"] == sum(1 for one in found if one[3]), story
-        assert fact["formulas"] == sum(1 for one in found if one[2]), story
+        assert fact["struck"] == struck, story
+        assert fact["formulas"] == formulas, story
         assert fact["errors"] == 0, story
         assert fact["images"] == 0, story
         assert fact["foreign"] == 0, story
         assert all(WELCOME.match(address) for address in fact["addresses"]), story
         assert not re.search("[→←↔—≥≤≈😄💯👍👎]", fact["text"]), story
+
+
+def drawn(given: str) -> tuple[int, int]:
+    """How many words are struck out, and how many formulas there are."""
+    found = list(SEEN.finditer(UNREAD.sub(" ", given)))
+    return sum(1 for one in found if one[3]), sum(1 for one in found if one[2])
 
 
 HEAD = [f"第{column}列的名字" for column in range(14)]

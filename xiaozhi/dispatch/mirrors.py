@@ -40,9 +40,21 @@ class _Mirror:
 
 class Mirrors:
     def __init__(
-        self, events: Events, presence: Presence, is_executed_here: Callable[[str], bool]
+        self,
+        events: Events,
+        presence: Presence,
+        is_executed_here: Callable[[str], bool],
+        *,
+        speaks_within: float = SPEAKS_WITHIN,
+        silent_for: float = SILENT_FOR,
     ) -> None:
-        """`is_executed_here`: of a run, by its id."""
+        """`is_executed_here`: of a run, by its id.
+
+        `speaks_within`: s after which this process says that it still tells a run. `silent_for`: s
+        without a word after which another process is taken for gone.
+        """
+        self._speaks_within = speaks_within
+        self._silent_for = silent_for
         self._events = events
         self._presence = presence
         self._is_executed_here = is_executed_here
@@ -109,7 +121,7 @@ class Mirrors:
         about = (run_id, ask, self._presence.name)
         # Though nothing may have happened yet: it has been found
         await self._presence.tell("told", *about, "0", edition, to=peer)
-        heard = self._events.listen(run_id, whole=True, idle=SPEAKS_WITHIN)
+        heard = self._events.listen(run_id, whole=True, idle=self._speaks_within)
         async with aclosing(heard) as batches:
             async for frames in batches:
                 numbered = b"".join(b"id: %d\n%s" % one for one in frames)
@@ -129,7 +141,7 @@ class Mirrors:
         if mirror.silence is not None:
             mirror.silence.cancel()
         loop = asyncio.get_running_loop()
-        mirror.silence = loop.call_later(SILENT_FOR, self._moved, run_id)
+        mirror.silence = loop.call_later(self._silent_for, self._moved, run_id)
         if part == "0":
             mirror.teller = teller
             self._events.open(run_id, edition)

@@ -17,8 +17,9 @@ log = logging.getLogger(__name__)
 
 
 class Saves:
-    def __init__(self, store: Store, name: str) -> None:
-        """`name`: for the log."""
+    def __init__(self, store: Store, name: str, *, again_within: float = AGAIN_WITHIN) -> None:
+        """`name`: for the log. `again_within`: s until what could not be written is tried again."""
+        self._again_within = again_within
         self._store = store
         self._name = name
         # Why a write that nobody waited for was refused for good
@@ -113,7 +114,7 @@ class Saves:
             if not is_written:
                 self._put_back(taken)
         if self._waiting:
-            self._write_within(AGAIN_WITHIN)
+            self._write_within(self._again_within)
 
     def _note_refusal(self, writing: asyncio.Task[None]) -> None:
         """Whatever it was, the run hears of it with its next piece: nobody waits for the task."""

@@ -46,6 +46,9 @@ class LosesAnAnswer(Store):
     async def close(self) -> None:
         await self._store.close()
 
+    def trouble(self) -> str | None:
+        return self._store.trouble()
+
 
 def accepted(connection: Connection) -> None:
     add(thread(RUN.thread_id))(connection)

@@ -37,6 +37,9 @@ class MayBeFull(Store):
     async def close(self) -> None:
         await self._store.close()
 
+    def trouble(self) -> str | None:
+        return self._store.trouble()
+
     async def has_refused(self) -> None:
         """Returns when a write has met the full disk, and whoever wanted it has been told."""
         await self._refused.wait()

@@ -38,6 +38,8 @@ from xiaozhi.store import (
 REPEATED_WITHIN = 60  # s
 # The code of an exchange that is refused as its `until` is not the last message
 THREAD_HAS_CHANGED = "thread_has_changed"
+# The code of a patch that is refused as a key has not the value on which the patch depends
+METADATA_HAS_CHANGED = "metadata_has_changed"
 SENT_BY_CLIENTS = ("role", "content", "attachments", "metadata")
 
 
@@ -93,13 +95,21 @@ def modify_thread(connection: Connection, thread_id: str, request: ModifyThread)
     return written(thread)
 
 
-def patch_thread_metadata(connection: Connection, thread_id: str, patch: MetadataPatch) -> str:
+def patch_thread_metadata(
+    connection: Connection, thread_id: str, patch: MetadataPatch, only_if: Mapping[str, str]
+) -> str:
     """The thread's JSON as it is now. Raises NotFound, InvalidRequest where it becomes too large.
 
-    Two patches at the same time that name different keys both take effect.
+    Two patches at the same time that name different keys both take effect. `only_if`: the values
+    that keys must have, else InvalidRequest is raised; a key that is not there has "".
     """
     thread = store.threads.locked(connection, thread_id)
-    metadata = patch.applied_to(thread.metadata or {})
+    before = thread.metadata or {}
+    for key, value in only_if.items():
+        if before.get(key, "") != value:
+            words = f"The metadata of {thread_id} have another value for '{key}'."
+            raise InvalidRequest(words, param=f"metadata[{key}]", code=METADATA_HAS_CHANGED)
+    metadata = patch.applied_to(before)
     if metadata != thread.metadata:
         thread = changed(thread, {"metadata": metadata})
         thread_rows.save(connection, thread)

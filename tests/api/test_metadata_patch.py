@@ -156,3 +156,25 @@ def test_a_run_and_its_lock_do_not_matter(
     client.beta.threads.runs.poll(run.id, thread_id=thread.id, poll_interval_ms=20)
     kept = client.beta.threads.messages.retrieve(waiting.id, thread_id=thread.id)
     assert kept.metadata == {"waits": run.id, "vote": "up"}
+
+
+def test_a_patch_can_depend_on_what_is_there(client: OpenAI):
+    thread = client.beta.threads.create(metadata={"title": "Draft", "empty": ""})
+
+    def patch_if(only_if: dict[str, str], changes: Any) -> Thread:
+        return client.patch(
+            f"/threads/{thread.id}/metadata",
+            cast_to=Thread,
+            body=changes,
+            options={"headers": BETA, "params": {"metadata": only_if}},
+        )
+
+    for only_if in ({"title": "Another"}, {"title": ""}, {"title": "Draft", "none": "x"}):
+        with pytest.raises(BadRequestError) as refused:
+            patch_if(only_if, {"title": "New"})
+        assert refused.value.code == "metadata_has_changed"
+    assert client.beta.threads.retrieve(thread.id) == thread
+    changed = patch_if({"title": "Draft", "none": "", "empty": ""}, {"title": "New"})
+    assert changed.metadata == {"title": "New", "empty": ""}
+    with pytest.raises(BadRequestError):
+        patch_if({"title": "Draft"}, {"title": "Newer"})

@@ -63,9 +63,14 @@ async def modify(thread_id: str, rooms: TheRooms, request: ModifyThread) -> Resp
 
 
 @router.patch("/{thread_id}/metadata")
-async def patch_metadata(thread_id: str, rooms: TheRooms, patch: MetadataPatch) -> Response:
+async def patch_metadata(
+    thread_id: str, asked: Request, rooms: TheRooms, patch: MetadataPatch
+) -> Response:
     """An extension: OpenAI's metadata can only be replaced whole."""
-    body = await rooms.store.write(lambda c: threads.patch_thread_metadata(c, thread_id, patch))
+    only_if = dict(_pairs(asked))
+    body = await rooms.store.write(
+        lambda c: threads.patch_thread_metadata(c, thread_id, patch, only_if)
+    )
     return answers.answer(body)
 
 
@@ -86,15 +91,20 @@ async def exchange(thread_id: str, rooms: TheRooms, request: Exchange, again: Is
 
 
 def _wanted(query: str, asked: Request) -> ThreadsWanted:
-    """Pairs come as `metadata[key]=value`: so the SDKs write a dict. Raises InvalidRequest."""
-    found = ((_PAIR.fullmatch(name), value) for name, value in asked.query_params.multi_items())
-    pairs = [(match[1], value) for match, value in found if match]
+    """Raises InvalidRequest."""
+    pairs = _pairs(asked)
     wanted = ThreadsWanted.by(query, pairs)
     for param, there, most in (("q", wanted.words, WORDS), ("metadata", pairs, PAIRS)):
         if len(there) > most:
             words = f"Invalid '{param}': at most {most} at a time, but got {len(there)}."
             raise InvalidRequest(words, param=param, code="invalid_value")
     return wanted
+
+
+def _pairs(asked: Request) -> list[tuple[str, str]]:
+    """They come as `metadata[key]=value`: so the SDKs write a dict."""
+    found = ((_PAIR.fullmatch(name), value) for name, value in asked.query_params.multi_items())
+    return [(match[1], value) for match, value in found if match]
 
 
 def _body(thread: ListedThread) -> str:

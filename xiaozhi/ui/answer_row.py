@@ -8,8 +8,9 @@ import streamlit as st
 from openai import APIError
 
 from xiaozhi.ui import message_versions, rows
-from xiaozhi.ui.client import client, explained
+from xiaozhi.ui.client import explained
 from xiaozhi.ui.message_versions import Answer, Answering, Changed, metadata_of, took
+from xiaozhi.ui.metadata_changes import change_message
 from xiaozhi.ui.texts import _, language
 from xiaozhi.ui.who_answers import readable
 
@@ -34,7 +35,7 @@ def show(answer: Answer, *, is_last: bool, model: str | None) -> None:
         told = rows.row("read_aloud", "answer_row")(
             key=f"under_{key}",
             data=_data(answer, can_again=can_again),
-            on_vote_change=lambda: _vote(answer, st.session_state[f"under_{key}"].vote),
+            on_vote_change=lambda: vote(answer, st.session_state[f"under_{key}"].vote),
             on_again_change=_nothing,
             on_version_change=_nothing,
         )
@@ -66,20 +67,13 @@ def _change(answer: Answer, version: int | None, model: str | None) -> None:
     st.rerun()
 
 
-def _vote(answer: Answer, vote: str | None) -> None:
-    message = answer.messages[-1]
-    metadata = metadata_of(message)
-    metadata.pop(VOTE, None)
-    if vote in ("up", "down"):
-        metadata[VOTE] = vote
+def vote(answer: Answer, chosen: str | None) -> None:
+    """`chosen`: "up" or "down"; any other takes it back."""
+    vote = chosen if chosen in ("up", "down") else None
     try:
-        client().beta.threads.messages.update(
-            message.id, thread_id=message.thread_id, metadata=metadata
-        )
+        change_message(answer.messages[-1], {VOTE: vote})
     except APIError as error:
         st.toast(explained(error), icon=":material/error:")
-    else:
-        message.metadata = metadata
 
 
 def _data(answer: Answer, *, can_again: bool) -> dict[str, str | int | bool]:

@@ -10,18 +10,18 @@ All of it is in the threads' metadata (docs/extensions.md), so that another clie
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
 import streamlit as st
-from openai import APIError, NotFoundError
+from openai import APIError, BadRequestError, NotFoundError
 from openai.pagination import SyncCursorPage
 from openai.types.beta import Thread
-from openai.types.shared_params import Metadata
 
 from xiaozhi.ui.client import client
+from xiaozhi.ui.metadata_changes import change_thread, has_changed
 
 Shelf = Literal["recent", "pinned", "archived", "temporary", "deleted"]
 
@@ -36,8 +36,6 @@ LONGEST_TITLE = 60  # characters
 UNDO_FOR = 8.0  # s in which a deletion can be taken back
 LINGERS = UNDO_FOR + 2  # s until it takes effect: who clicks in the last moment is heard
 STALE_AFTER = 30.0  # s until another client's changes are looked for
-
-_CHANGING = threading.Lock()
 
 
 class Listed(Thread):
@@ -140,34 +138,23 @@ def everywhere() -> Iterator[Listed]:
 
 def retitle(thread_id: str, provisional: str, title: str) -> None:
     """Unless somebody has given it a name meanwhile. Raises openai.APIError."""
-
-    def changed(metadata: Metadata) -> Metadata:
-        is_named = metadata.get("title") != provisional
-        return metadata if is_named else {**metadata, "title": title}
-
-    change(thread_id, changed)
+    try:
+        change(thread_id, {"title": title}, only_if={"title": provisional})
+    except BadRequestError as error:
+        if not has_changed(error):
+            raise
 
 
 def mark(thread_id: str, **marks: str | None) -> None:
     """In its metadata; None takes a mark away. Raises openai.APIError."""
-
-    def changed(metadata: Metadata) -> Metadata:
-        both: dict[str, str | None] = {**metadata, **marks}
-        return {key: value for key, value in both.items() if value is not None}
-
-    change(thread_id, changed)
+    change(thread_id, marks)
 
 
-def change(thread_id: str, changed: Callable[[Metadata], Metadata]) -> None:
-    """The metadata of a thread become what `changed` makes of them. Raises openai.APIError."""
-    threads = client().beta.threads
-    # They are sent as a whole: a title that comes at the same moment would be lost, or this.
-    with _CHANGING:
-        before = threads.retrieve(thread_id).metadata or {}
-        after = changed(before)
-        if after == before:
-            return
-        threads.update(thread_id, metadata=after)
+def change(
+    thread_id: str, marks: Mapping[str, str | None], only_if: Mapping[str, str] | None = None
+) -> None:
+    """As `change_thread`; open pages read their lists anew. Raises as that."""
+    change_thread(thread_id, marks, only_if)
     _changes().up()
 
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 import streamlit as st
-from openai import APIError, NotFoundError
+from openai import APIError, BadRequestError, NotFoundError
 from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.shared_params import Metadata
@@ -19,8 +19,10 @@ from openai.types.shared_params import Metadata
 from xiaozhi.ui import shelves
 from xiaozhi.ui.client import client, or_default
 from xiaozhi.ui.follow import ACTIVE, Followed
+from xiaozhi.ui.metadata_changes import has_changed
 from xiaozhi.ui.question import Question
 
+TRIES = 10  # to change the list of them, which others change at the same moment
 MOST = 10  # questions that wait at a time; their ids must fit into the metadata
 _IDS = "waiting"
 _FOR = "waits"
@@ -51,7 +53,7 @@ def add(run: Run, question: Question) -> Message:
         metadata={_FOR: run.id},
         extra_headers={"Xiaozhi-When-Locked": "wait"},
     )
-    _note(run.thread_id, lambda ids: [*ids, message.id])
+    _note(run.thread_id, lambda ids: [id for id in ids if id != message.id] + [message.id])
     return message
 
 
@@ -119,12 +121,20 @@ def _ids(metadata: Metadata | None) -> list[str]:
 
 
 def _note(thread_id: str, change: Callable[[list[str]], list[str]]) -> None:
-    def changed(metadata: Metadata) -> Metadata:
-        ids = change(_ids(metadata))
-        others = {key: value for key, value in metadata.items() if key != _IDS}
-        return {**others, _IDS: " ".join(ids)} if ids else others
-
-    shelves.change(thread_id, changed)
+    """Raises openai.APIError, also where others are faster each time."""
+    for attempt in range(1, TRIES + 1):
+        before = (client().beta.threads.retrieve(thread_id).metadata or {}).get(_IDS, "")
+        after = " ".join(change(before.split()))
+        if after == before:
+            return
+        try:
+            shelves.change(thread_id, {_IDS: after or None}, only_if={_IDS: before})
+        except BadRequestError as error:
+            # By another tab, or another process
+            if attempt == TRIES or not has_changed(error):
+                raise
+        else:
+            return
 
 
 @st.cache_resource

@@ -5,6 +5,9 @@ listener first gets everything so far. Listeners read from the one list: a slow 
 
 A text comes in pieces, each with a number. Those that a listener has not taken yet, because it
 reads slowly or comes late, it gets as one.
+
+Many may listen to one run, and come at once. What they are told is made once for all that are at
+the same place, and they are woken some at a time: others have their turn in between.
 """
 
 import asyncio
@@ -13,6 +16,8 @@ import secrets
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Container
 from dataclasses import dataclass, field
+
+from xiaozhi.turns import Turns
 
 KEPT_AFTER_CLOSE = 60.0  # s
 
@@ -34,6 +39,17 @@ class Text:
         return self.start + piece + (self.end_of_first if is_first else self.end)
 
 
+class Frames(list[tuple[int, bytes]]):
+    """Frames with their numbers. Several listeners may get the same ones: not to be changed.
+
+    `written`: what was made of them to be sent, by how it is written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: dict[object, bytes] = {}
+
+
 @dataclass(slots=True)
 class _Topic:
     # Whole frames, and pieces of texts as they stand in JSON: 70 bytes each, not 300
@@ -44,42 +60,55 @@ class _Topic:
     # requires_action)
     stops: list[int] = field(default_factory=list[int])
     waiting: set[asyncio.Future[None]] = field(default_factory=set[asyncio.Future[None]])
+    turns: Turns = field(default_factory=Turns)
+    # What was last made for a listener: of which numbers
+    last_frames: tuple[int, int, Frames] = field(default_factory=lambda: (0, 0, Frames()))
+    # The beginnings of texts as whoever comes late gets them: by its first number, up to which
+    joined: dict[int, tuple[int, str]] = field(default_factory=dict[int, tuple[int, str]])
     closed: bool = False
     # Tells this topic from one of the same name in an earlier process
     edition: str = field(default_factory=lambda: secrets.token_hex(4))
 
-    def frames(self, start: int, end: int) -> list[tuple[int, bytes]]:
+    def frames(self, start: int, end: int) -> Frames:
         """What has the numbers from `start` on, before `end`: (number of the last, frame)."""
-        found: list[tuple[int, bytes]] = []
-        while start < end:
-            if isinstance(whole := self.told[start], bytes):
+        if self.last_frames[:2] == (start, end):
+            return self.last_frames[2]
+        found = Frames()
+        number = start
+        while number < end:
+            if isinstance(whole := self.told[number], bytes):
                 if whole:
-                    found.append((start, whole))
-                start += 1
+                    found.append((number, whole))
+                number += 1
             else:
-                text, pieces, is_first = self._pieces(start, end)
-                start += len(pieces)
-                data = text.data("".join(pieces), is_first=is_first)
-                found.append((start - 1, frame(text.event, data)))
+                text, begun, joined, until = self._joined(number, end)
+                data = text.data(joined, is_first=number == begun)
+                number = until
+                found.append((number - 1, frame(text.event, data)))
+        self.last_frames = start, end, found
         return found
 
-    def _pieces(self, start: int, end: int) -> tuple[Text, list[str], bool]:
-        """A text, what follows of it without a break, and whether that is its beginning."""
+    def _joined(self, start: int, end: int) -> tuple[Text, int, str, int]:
+        """The text of piece `start`: where it begins, what follows without a break, and its end."""
         following = bisect_right(self.texts, start, key=lambda begun: begun[0])
         begun, text = self.texts[following - 1]
         if following < len(self.texts):
             end = min(end, self.texts[following][0])
-        pieces: list[str] = []
-        for piece in self.told[start:end]:
-            if isinstance(piece, bytes):
-                break
+        # The one before who came late has had the beginning joined.
+        number, joined = self.joined.get(start, (start, ""))
+        if number > end:
+            number, joined = start, ""
+        pieces = [joined]
+        while number < end and isinstance(piece := self.told[number], str):
             pieces.append(piece)
-        return text, pieces, start == begun
+            number += 1
+        joined = "".join(pieces)
+        if start == begun:
+            self.joined[start] = number, joined
+        return text, begun, joined, number
 
     def wake(self) -> None:
-        for waiter in self.waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+        self.turns.wake(self.waiting)
         self.waiting.clear()
 
     async def next_frame(self, idle: float) -> None:
@@ -120,6 +149,8 @@ class Events:
 
     def __init__(self) -> None:
         self._topics: dict[str, _Topic] = {}
+        # For those who come to listen
+        self.turns = Turns()
 
     def open(self, topic: str, edition: str | None = None) -> None:
         """From now on `topic` is there, and empty. A topic that is there already goes on.
@@ -209,7 +240,7 @@ class Events:
 
     async def listen(
         self, topic: str, *, start: int = 0, whole: bool = False, idle: float = 15.0
-    ) -> AsyncGenerator[list[tuple[int, bytes]]]:
+    ) -> AsyncGenerator[Frames]:
         """Yields frames with their numbers, as many as there are at a time.
 
         Pieces of a text that have not been taken yet are one frame, under the number of the last.
@@ -232,4 +263,4 @@ class Events:
             else:
                 await found.next_frame(idle)
                 if len(found.told) == start and not found.closed:
-                    yield []
+                    yield Frames()

@@ -3,20 +3,21 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from xiaozhi import metrics
-from xiaozhi.events import DONE, Events, frame
+from xiaozhi.events import DONE, Events, Frames, frame
 from xiaozhi.runs import REASONING
 
 KEEP_ALIVE = 15.0  # s of silence until a comment line keeps the connection from being cut
 # Without an empty line behind it, which would end an event: the SDKs tell one without data wherever
 # an id has come before, and fail at it.
 PING = b": ping\n"
+LARGEST_PART = 65_536  # bytes that are sent at once
 OF_REASONING = b"event: " + REASONING.encode()
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
@@ -69,24 +70,40 @@ class EventStream(WhileRead):
         sent = time.monotonic()
         async with aclosing(self._frames) as batches:
             async for frames in batches:
-                data = self.written([one for one in frames if self._is_wanted(one[1])])
+                data = self._written(frames)
                 # A model may think for minutes, of which most readers hear nothing.
                 if not data and frames and time.monotonic() - sent < KEEP_ALIVE:
                     continue
-                await send(body(data or PING))
+                for part in _parts(data or PING):
+                    await send(body(part))
                 sent = time.monotonic()
         await send(body(DONE, last=True))
+
+    def _written(self, frames: Frames) -> bytes:
+        """Made once for all that get the same."""
+        how = type(self), self._reasoning
+        if how not in frames.written:
+            wanted = [one for one in frames if self._is_wanted(one[1])]
+            frames.written[how] = self.written(wanted)
+        return frames.written[how]
 
     def _is_wanted(self, data: bytes) -> bool:
         return self._reasoning or not data.startswith(OF_REASONING)
 
-    def written(self, frames: list[tuple[int, bytes]]) -> bytes:
+    def written(self, frames: Sequence[tuple[int, bytes]]) -> bytes:
         """`frames`: with their numbers."""
         return b"".join([data for _, data in frames])
 
 
 def body(data: bytes, *, last: bool = False) -> dict[str, object]:
     return {"type": "http.response.body", "body": data, "more_body": not last}
+
+
+def _parts(data: bytes) -> Iterable[bytes]:
+    """What is sent at a time: a reader that does not read has no more than that in memory."""
+    if len(data) <= LARGEST_PART:
+        return [data]
+    return (data[at : at + LARGEST_PART] for at in range(0, len(data), LARGEST_PART))
 
 
 async def _left(receive: Receive) -> None:
@@ -105,14 +122,31 @@ class NumberedEventStream(EventStream):
         start = int(number) + 1 if known else 0
         super().__init__(events, topic, start=start, whole=True, reasoning=reasoning)
 
-    def written(self, frames: list[tuple[int, bytes]]) -> bytes:
+    def written(self, frames: Sequence[tuple[int, bytes]]) -> bytes:
         edition = self._edition.encode()
         return b"".join([b"id: %s.%d\n%s" % (edition, number, data) for number, data in frames])
 
 
 def told(events: Sequence[tuple[str, str]], *, reasoning: bool = False) -> Response:
     """Events that are over. `events`: (name, JSON). `reasoning`: whether that is told too."""
-    frames = [
-        frame(name, data) for name, data in events if reasoning or not name.startswith(REASONING)
-    ]
-    return Response(b"".join([*frames, DONE]), media_type="text/event-stream", headers=HEADERS)
+    return _Told([event for event in events if reasoning or not event[0].startswith(REASONING)])
+
+
+class _Told(WhileRead):
+    """Events that are over, one after the other: they may be long."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: Sequence[tuple[str, str]]) -> None:
+        """`events`: (name, JSON)."""
+        super().__init__()
+        self._events = events
+        del self.headers["content-length"]
+        self.headers.update(HEADERS)
+
+    async def send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        for name, data in self._events:
+            for part in _parts(frame(name, data)):
+                await send(body(part))
+        await send(body(DONE, last=True))

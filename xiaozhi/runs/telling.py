@@ -1,5 +1,6 @@
 """What listeners hear of a run beside what its recorder tells: from its rows, here or elsewhere."""
 
+import asyncio
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -70,7 +71,9 @@ class Telling:
             run = store.runs.get(connection, run_id, thread_id=thread_id)
             return run, *_done(connection, run_id)
 
-        return list(replayed(*await self._store.read(work)))
+        # Of ten thousand calls, say
+        rows = await self._store.read(work)
+        return await asyncio.to_thread(lambda: list(replayed(*rows)))
 
     async def done(
         self, run_id: str

@@ -38,7 +38,7 @@ def others(events: list[ServerSentEvent]) -> list[tuple[str | None, str]]:
 def test_a_run_can_be_followed_from_its_start_by_anybody(
     client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
 ):
-    model.script = [Says("one two three", pause=0.05)]
+    model.script = [Says("one two three", pause=0.4)]
     run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
     first, second = followed(client, run), followed(client, run)
     assert [event.event for event in first].count("thread.message.delta") == 3

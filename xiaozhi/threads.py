@@ -190,12 +190,16 @@ def patch_message_metadata(
 
 
 def delete_message(connection: Connection, thread_id: str, message_id: str) -> None:
-    """Also while it waits. Raises NotFound."""
+    """Also while it waits. Raises NotFound, InvalidRequest while a run writes it."""
     kept = waiting_rows.kept_in(connection, message_id, thread_id, hold=True)
     if kept is store.waiting_messages:
-        kept.delete(connection, message_id, thread_id=thread_id)
-    else:
-        message_rows.delete(connection, message_id, thread_id)
+        return kept.delete(connection, message_id, thread_id=thread_id)
+    message = kept.locked(connection, message_id, thread_id=thread_id)
+    if message.status == "in_progress" and message.run_id:
+        # The run would write it once more, and it would be there again.
+        words = f"Can't delete message {message_id} while run {message.run_id} is writing it."
+        raise InvalidRequest(words)
+    message_rows.delete(connection, message_id, thread_id)
 
 
 def exchange_messages(

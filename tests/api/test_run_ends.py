@@ -78,6 +78,22 @@ def test_deleting_a_thread_ends_its_run(
         client.beta.threads.runs.retrieve(_run(events).id, thread_id=thread.id)
 
 
+def test_a_message_that_a_run_is_writing_cannot_be_deleted_and_afterwards_stays_deleted(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    model.script = [Says("one two three", can_be_held=True)]
+    with model.held():
+        stream = client.beta.threads.runs.create(
+            thread_id=thread.id, assistant_id=assistant.id, stream=True
+        )
+        created = next(event for event in stream if event.event == "thread.message.created")
+        with pytest.raises(BadRequestError, match="Can't delete message .* is writing it"):
+            client.beta.threads.messages.delete(created.data.id, thread_id=thread.id)
+    assert list(stream)[-1].event == "thread.run.completed"
+    assert client.beta.threads.messages.delete(created.data.id, thread_id=thread.id).deleted
+    assert [message.role for message in client.beta.threads.messages.list(thread.id)] == ["user"]
+
+
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [

@@ -16,7 +16,7 @@ from blockbuster import BlockBuster
 from openai import OpenAI
 
 from xiaozhi.api import Rooms
-from xiaozhi.server import create_server
+from xiaozhi.server import PARTS, Parts, create_server
 from xiaozhi.serving import keep_little_unsent
 from xiaozhi.settings import Settings
 
@@ -37,8 +37,9 @@ Value = TypeVar("Value")
 class Running:
     """`url`: ends in /v1. `settings`: as it was started with."""
 
-    def __init__(self, settings: Settings, gguf: Path | None) -> None:
+    def __init__(self, settings: Settings, gguf: Path | None, parts: Parts = PARTS) -> None:
         self.settings = settings
+        self._parts = parts
         # Streamlit blocks its loop here and there, which is not ours to mend.
         self._allows_blocking = settings.ui and _is_blocking_an_error()
         if self._allows_blocking:
@@ -80,7 +81,7 @@ class Running:
             self._started.set_exception(error)
 
     async def _serve(self) -> None:
-        app = create_server(self.settings, port=self.port, gguf=self._gguf)
+        app = create_server(self.settings, port=self.port, gguf=self._gguf, parts=self._parts)
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -111,7 +112,9 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def running(data: Path, *, gguf: Path | None = None, **settings: Any) -> Generator[Running]:
+def running(
+    data: Path, *, gguf: Path | None = None, parts: Parts = PARTS, **settings: Any
+) -> Generator[Running]:
     """`settings`: besides, no page, no Ollama, and a key that everybody knows."""
     chosen: dict[str, Any] = {
         "port": 0,
@@ -121,7 +124,7 @@ def running(data: Path, *, gguf: Path | None = None, **settings: Any) -> Generat
         "ollama_url": "",
         **settings,
     }
-    server = Running(Settings(**chosen), gguf)
+    server = Running(Settings(**chosen), gguf, parts)
     try:
         yield server
     finally:

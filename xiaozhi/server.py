@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def create_server(settings: Settings, *, port: int, gguf: Path | None = None) -> Starlette:
+@dataclass(frozen=True)
+class Parts:
+    """Of what the server is made: tests of what fails put parts around them that fail."""
+
+    store: Callable[[Store], Store] = lambda store: store
+    events: Callable[[], Events] = Events
+    model: Callable[[ChatModel], ChatModel] = lambda model: model
+
+
+PARTS = Parts()
+
+
+def create_server(
+    settings: Settings, *, port: int, gguf: Path | None = None, parts: Parts = PARTS
+) -> Starlette:
     """The whole server. `port`: where it will listen. `gguf`: the built-in model's file, if used.
 
     Raises CannotStart; what has to be opened is opened with the app's lifespan.
@@ -58,7 +73,7 @@ def create_server(settings: Settings, *, port: int, gguf: Path | None = None) ->
     @asynccontextmanager
     async def lifespan(server: Starlette) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
-            rooms = api.state.rooms = server.state.rooms = await _open(settings, gguf, stack)
+            rooms = api.state.rooms = server.state.rooms = await _open(settings, gguf, stack, parts)
             taken_up = await rooms.runs.recover()
             if taken_up:
                 log.info("%s unfinished runs go on", taken_up)
@@ -98,18 +113,20 @@ def api_key(settings: Settings) -> str:
     return data_folder.api_key(settings.data)
 
 
-async def _open(settings: Settings, gguf: Path | None, stack: AsyncExitStack) -> Rooms:
+async def _open(
+    settings: Settings, gguf: Path | None, stack: AsyncExitStack, parts: Parts
+) -> Rooms:
     """Open everything, to be closed with `stack`, in the opposite order."""
     _trace(stack)
-    opened = Watched(await _database(settings))
+    opened = Watched(parts.store(await _database(settings)))
     stack.push_async_callback(opened.close)
     # As many answers at a time as are asked for: aiohttp would let 100 through, the others wait.
     connector = aiohttp.TCPConnector(limit=0)
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-    catalog = _catalog(settings, gguf, session, stack)
+    catalog = _catalog(settings, gguf, session, stack, parts)
     catalog.start()
     stack.push_async_callback(catalog.close)
-    events = Events()
+    events = parts.events()
     dispatcher, mirrors = await _dispatcher(settings, opened, events, catalog, stack)
     admission = Admission(opened, dispatcher)
     runs = Runs(
@@ -181,7 +198,11 @@ def _trace(stack: AsyncExitStack) -> None:
 
 
 def _catalog(
-    settings: Settings, gguf: Path | None, session: aiohttp.ClientSession, stack: AsyncExitStack
+    settings: Settings,
+    gguf: Path | None,
+    session: aiohttp.ClientSession,
+    stack: AsyncExitStack,
+    parts: Parts,
 ) -> Catalog:
     sources: list[ChatModel] = []
     open_ended: ChatModel | None = None
@@ -195,7 +216,7 @@ def _catalog(
     if address := settings.endpoint():
         secret = settings.openai_api_key
         key = secret.get_secret_value() if secret else None
-        open_ended = OpenAICompatible(address, key, session)
+        open_ended = parts.model(OpenAICompatible(address, key, session))
         sources.append(open_ended)
     if settings.ollama_url:
         sources.append(OpenAICompatible(settings.ollama_url, None, session))

@@ -87,7 +87,7 @@ def test_a_message_that_a_run_is_writing_cannot_be_deleted_and_afterwards_stays_
             thread_id=thread.id, assistant_id=assistant.id, stream=True
         )
         created = next(event for event in stream if event.event == "thread.message.created")
-        with pytest.raises(BadRequestError, match="Can't delete message .* is writing it"):
+        with pytest.raises(BadRequestError, match=r"Can't delete message .* is writing it"):
             client.beta.threads.messages.delete(created.data.id, thread_id=thread.id)
     assert list(stream)[-1].event == "thread.run.completed"
     assert client.beta.threads.messages.delete(created.data.id, thread_id=thread.id).deleted

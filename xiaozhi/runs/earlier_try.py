@@ -11,6 +11,7 @@ from openai.types.beta.threads import Message
 from openai.types.beta.threads.run import Usage
 from openai.types.beta.threads.runs import RunStep
 
+from xiaozhi import store
 from xiaozhi.runs.answer import Answer
 from xiaozhi.runs.outcome import Outcome
 from xiaozhi.runs.replay import step_events
@@ -65,6 +66,16 @@ class EarlierTry:
             messages = {message.id: message for _, message in closed if message}
             for step, _ in closed:
                 yield from step_events(step, messages)
+
+
+def still_open(connection: Connection, run_id: str) -> list[Left]:
+    """The run's steps that have not ended, with their messages, oldest first."""
+    own = {message.id: message for message in store.messages.all(connection, run_id=run_id)}
+    return [
+        (step, own.get(message_id(step) or ""))
+        for step in store.steps.all(connection, run_id=run_id)
+        if step.status == "in_progress"
+    ]
 
 
 def closed(

@@ -36,7 +36,7 @@ from xiaozhi.ids import now
 from xiaozhi.runs import watched
 from xiaozhi.runs.answer import Answer, Kind
 from xiaozhi.runs.calls import Calls, asked_for
-from xiaozhi.runs.earlier_try import EarlierTry
+from xiaozhi.runs.earlier_try import EarlierTry, still_open
 from xiaozhi.runs.lifecycle import before, moved
 from xiaozhi.runs.outcome import ActionRequired, Outcome
 from xiaozhi.runs.patience import until_available
@@ -83,6 +83,8 @@ class Recorder:
         self._answer: Answer | None = None
         self._calls: Calls | None = None
         self._earlier = EarlierTry()
+        # Whether the rows may hold open steps that are not known here
+        self._is_unsure = False
 
     @property
     def has_calls(self) -> bool:
@@ -223,8 +225,7 @@ class Recorder:
             step, message = said
             self.steps.append(step)
             self.own[message.id] = message
-            self._publish(f"thread.message.{message.status}", message)
-            self._publish(f"thread.run.step.{step.status}", step)
+            self._publish_ended(step, message)
         self._publish_begun(calls.step)
         return calls
 
@@ -258,26 +259,27 @@ class Recorder:
         )
         run = moved(self.run, outcome.status, at, usage=usage, **outcome.changes)
 
-        def work(connection: Connection) -> Run:
+        def work(connection: Connection) -> tuple[Run, EarlierTry]:
             was = before(outcome.status)
             kept = run_rows.move_run(connection, run, was=was, epoch=self.epoch)
             if kept is None:
-                return self._written_before(connection, run)
+                return self._written_before(connection, run), EarlierTry()
             for step, message in open_steps:
                 _put(connection, step, message)
+            unknown = EarlierTry(still_open(connection, run.id) if self._is_unsure else ())
+            for step, message in unknown.closed(outcome, at):
+                _put(connection, step, message)
             run_rows.unlock_thread(connection, run, at)
-            return kept
+            return kept, unknown
 
         self._saves.drop("answer")
-        self.run = await self._saves.now(work)
+        self.run, unknown = await self._saves.now(work)
         self._answer = self._calls = None
-        for event, data in self._earlier.untold(open_steps):
+        for step, message in () if self._earlier else open_steps:
+            self._publish_ended(step, message)
+        untold = [*self._earlier.untold(open_steps), *unknown.untold(unknown.closed(outcome, at))]
+        for event, data in untold:
             self._events.publish(self.run.id, event, data)
-        if not self._earlier:
-            for step, message in open_steps:
-                if message is not None:
-                    self._publish(f"thread.message.{message.status}", message)
-                self._publish(f"thread.run.step.{step.status}", step)
         self._publish(f"thread.run.{self.run.status}", self.run)
         self._events.close(self.run.id)
         watched.ended(self.run, self.accepted)
@@ -288,7 +290,8 @@ class Recorder:
             return [self._answer.closed(outcome, outcome.usage, at)]
         if self._calls:
             return [(closed_step(self._calls.whole(), outcome, outcome.usage, at), None)]
-        return self._earlier.closed(outcome, at)
+        # Where that is not known, the rows tell what of it is left.
+        return [] if self._is_unsure else self._earlier.closed(outcome, at)
 
     async def _begin(
         self,
@@ -305,12 +308,14 @@ class Recorder:
         async def write(*, again: bool) -> None:
             await self._saves.now(self._beginning(step, message, said, again=again))
 
+        # Where this fails its rows may be there all the same, and nobody else would ever end them.
+        was_unsure, self._is_unsure = self._is_unsure, True
         try:
             await write(again=self.epoch > 0)
         except InDoubt:
-            # Its rows may be there, and nobody else would ever end them.
             what = f"run {self.run.id}: what it begins cannot be written"
             await until_available(what, lambda: write(again=True))
+        self._is_unsure = was_unsure
 
     def _beginning(
         self,
@@ -362,6 +367,11 @@ class Recorder:
     def _publish_begun(self, step: RunStep) -> None:
         self._publish("thread.run.step.created", step)
         self._publish("thread.run.step.in_progress", step)
+
+    def _publish_ended(self, step: RunStep, message: Message | None) -> None:
+        if message is not None:
+            self._publish(f"thread.message.{message.status}", message)
+        self._publish(f"thread.run.step.{step.status}", step)
 
     def _publish(self, event: str, obj: Run | RunStep | Message) -> None:
         self._events.publish(self.run.id, event, written(obj))

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from xiaozhi.errors import Unavailable
+from xiaozhi.errors import Unavailable, XiaozhiError
 from xiaozhi.store import Connection, Store, Work
 
 Value = TypeVar("Value")
@@ -122,5 +122,9 @@ class Saves:
             return
         error = writing.exception()
         if isinstance(error, Exception):
-            log.warning("%s: not saved", self._name, exc_info=error)
+            if isinstance(error, XiaozhiError):
+                log.warning("%s: not saved: %s", self._name, error)
+            else:
+                # Its words may repeat a value.
+                log.error("%s: not saved", self._name, exc_info=error)
             self.refused = error

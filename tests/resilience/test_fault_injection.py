@@ -35,7 +35,7 @@ from xiaozhi.store import Connection
 
 CHANCE = 0.04
 CLIENTS = 8
-EXPIRES_AFTER = 8  # s
+EXPIRES_AFTER = 5  # s
 # Until what nobody moves is believed to be so, and is put right at the second attempt
 ENDS_WITHIN = EXPIRES_AFTER + 2 * (watchdog.BELIEVED_AFTER + 2 * watchdog.LOOKS_EVERY) + 5.0
 HANGS = "hang"
@@ -174,7 +174,7 @@ def test_every_run_ends_whatever_fails(
     caplog: pytest.LogCaptureFixture,
     record_property: Callable[[str, object], None],
 ):
-    injections = int(os.environ.get("INJECTIONS", 400 if pytestconfig.getoption("--deep") else 60))
+    injections = int(os.environ.get("INJECTIONS", 400 if pytestconfig.getoption("--deep") else 40))
     faults, talk = Faults(seed, chance=0.0), Talk()
     settings: dict[str, Any] = {"run_expires_after": EXPIRES_AFTER}
     if database == "postgres":

@@ -58,6 +58,22 @@ def test_a_reload_loses_nothing_and_who_comes_back_at_once_finds_it(
     assert is_there(client, thread)
 
 
+def test_one_that_another_tab_has_open_stays(look: Looking, client: OpenAI, model: Scripted):
+    model.script = [Says("我在。"), Says("还在。")]
+    seen, thread = begun(look, "两个标签页")
+    seen.says("我在。")
+    other = look(seen.page.url)
+    other.says("我在。")
+    seen.button("新对话").click()
+    expect(seen.page.locator("h1")).to_have_text("小智·Zero")
+    time.sleep(shelves.LINGERS + 1)
+    assert is_there(client, thread)
+    other.ask("还在吗？")
+    other.says("还在。")
+    other.button("新对话").click()
+    until(lambda: not is_there(client, thread), SOON)
+
+
 def test_one_can_be_kept(look: Looking, client: OpenAI, model: Scripted):
     model.script = [Says("好主意。")]
     seen, thread = begun(look, "值得留下的主意")
@@ -96,7 +112,8 @@ def test_one_that_nobody_has_open_is_deleted_in_a_while(
         messages=[{"role": "user", "content": "你好"}],
         metadata={"app": "xiaozhi", "shelf": "temporary", "seen": seen_at},
     ).id
-    monkeypatch.setattr(shelves, "client", lambda: client)
+    for name in ("client", "reader"):
+        monkeypatch.setattr(shelves, name, lambda: client)
     temporary.sweep()
     assert is_there(client, thread) == is_kept
 

@@ -2,10 +2,12 @@
 
 It has the shelf `temporary` and no title, and `seen`, the time in s at which a page had it open.
 Pages renew that; one that nobody has had open for a while (a closed tab, a crash) is deleted by
-whichever process comes by.
+whichever process comes by. One that is left is deleted when no other page of this process has it
+open; of pages of other processes nothing is known (a balancer keeps a person at one of them).
 """
 
 import time
+from uuid import uuid4
 
 import streamlit as st
 from openai import APIError
@@ -13,12 +15,14 @@ from openai.types.beta import Thread
 
 from xiaozhi.ui import shelves, transcript
 from xiaozhi.ui.client import client, explained
+from xiaozhi.ui.open_pages import OpenPages
 from xiaozhi.ui.texts import _
 
 ADDRESS = "temporary"  # in the address of the empty page: the next conversation is one
 SHELF = "temporary"
 SEEN = "seen"
 RENEWED = 300.0  # s between two times that an open page says so
+COUNTS_AS_OPEN = 1.3 * RENEWED  # s; browsers let hidden pages wait up to a minute
 KEPT = 1_800.0  # s behind the last one: a phone that was put away for a moment loses nothing
 SWEPT = 600.0  # s between two looks for what nobody has open any more
 
@@ -43,8 +47,10 @@ def look(thread: Thread | None) -> None:
     now = thread.id if thread is not None and is_one(thread) else None
     st.session_state.temporary = now
     if before and before != now:
+        _open_pages().leave(before, _page_id())
         _leave(before)
     if now:
+        _open_pages().see(now, _page_id())
         _left().discard(now)
 
 
@@ -107,6 +113,7 @@ def _keep(thread_id: str) -> None:
 @st.fragment(run_every=RENEWED)
 def _stay(thread: Thread) -> None:
     """As long as the page is open. Draws nothing."""
+    _open_pages().see(thread.id, _page_id())
     if _open_until(thread) - KEPT + RENEWED / 2 > time.time():
         return
     try:
@@ -121,12 +128,28 @@ def _leave(thread_id: str) -> None:
     left = _left()
     left.add(thread_id)
 
+    pages = _open_pages()
+
     def throw_away() -> None:
-        if thread_id in left:
-            left.discard(thread_id)
-            shelves.throw_away([thread_id], SHELF)
+        if thread_id not in left:
+            return
+        if seconds := pages.seconds_open(thread_id):
+            # In another tab. Its own leaving, or its next sign of life, comes before that.
+            shelves.later(seconds, throw_away)
+            return
+        left.discard(thread_id)
+        shelves.throw_away([thread_id], SHELF)
 
     shelves.later(shelves.LINGERS, throw_away)
+
+
+def _page_id() -> str:
+    return st.session_state.setdefault("page_id", uuid4().hex)
+
+
+@st.cache_resource
+def _open_pages() -> OpenPages:
+    return OpenPages(COUNTS_AS_OPEN)
 
 
 @st.cache_resource

@@ -6,7 +6,10 @@ Each in a process of its own: AppTest leaves no runtime behind, and the other te
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import mkdtemp
 from urllib.parse import urlsplit
@@ -141,6 +144,63 @@ def _try_again_with_nobody(page: AppTest) -> None:
     assert [text.value for text in trying.text] == ["True", "half a sent"]
     assert ["The server cannot be reached" in error.value for error in trying.error] == [True]
     page.run()
+
+
+def test_a_conversation_that_cannot_be_read_is_asked_for_once():
+    apart(_look_at_a_broken_server, free_port())
+
+
+def _look_at_a_broken_server(page: AppTest) -> None:
+    with _answering(page, 500) as asked:
+        page.query_params["c"] = "thread_1"
+        page.run()
+    assert ["The server refused this" in error.value for error in page.error] == [True]
+    assert page.button(key="reload")
+    assert asked.count("/v1/threads/thread_1") == 1
+
+
+def test_a_server_that_says_nothing_is_waited_for_once():
+    apart(_look_at_a_silent_server, free_port())
+
+
+def _look_at_a_silent_server(page: AppTest) -> None:
+    """As long as it is waited for the page is blank."""
+    with _answering(page, None) as asked:
+        page.query_params["c"] = "thread_1"
+        page.run(timeout=60)
+        assert ["The server cannot be reached" in error.value for error in page.error] == [True]
+        assert page.button(key="reload")
+    assert asked == ["/v1/threads/thread_1"]
+
+
+@contextmanager
+def _answering(page: AppTest, status: int | None) -> Iterator[list[str]]:
+    """A server that refuses everything, or never answers; the paths that it was asked for."""
+    asked: list[str] = []
+    ended = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            if status is None:
+                ended.wait(120)
+            else:
+                self.send_response(status)
+                self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Says nothing."""
+
+    port = urlsplit(str(page.secrets["XIAOZHI_URL"])).port
+    assert port is not None
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield asked
+    finally:
+        ended.set()
+        server.shutdown()
+        server.server_close()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import streamlit as st
 from openai import BadRequestError, NotFoundError
 from openai.types.beta import Assistant
 
-from xiaozhi.ui.client import DEFAULT_MODEL, client
+from xiaozhi.ui.client import DEFAULT_MODEL, client, reader
 
 # The page's own assistant, where OPENAI_ASSISTANT_ID names no other
 OWN_ASSISTANT = "asst_xiaozhiZeroOwnAssistant01"
@@ -25,7 +25,7 @@ STALE_AFTER = 10  # s until another client's changes are looked for
 @st.cache_resource(ttl=STALE_AFTER, show_spinner=False)
 def listed() -> list[Assistant]:
     """The newest first, for all pages of the process: not to be changed. Raises openai.APIError."""
-    page = client().beta.assistants.list(limit=PAGE)
+    page = reader().beta.assistants.list(limit=PAGE)
     found = page.data
     while page.has_more and len(found) < MOST:
         page = page.get_next_page()
@@ -53,7 +53,7 @@ def read(id: str) -> Assistant | None:
     if not _ID.fullmatch(id):
         return None
     try:
-        return client().beta.assistants.retrieve(id)
+        return reader().beta.assistants.retrieve(id)
     except NotFoundError:
         return None
 

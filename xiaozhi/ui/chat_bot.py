@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import streamlit as st
-from openai import APIError, NotFoundError
+from openai import APIConnectionError, APIError, NotFoundError
 from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 
@@ -51,9 +51,13 @@ class ChatBot:
         self.title = title or _("My private assistant")
         self._thread: Thread | None = None
         self._begun: Conversation | None = None
+        self._unread: APIError | None = None
 
     def bot_title(self) -> None:
         """The page's head: a way to begin anew, who answers, and what the page is called."""
+        self._thread, self._begun, self._unread = _read(_thread_in_use())
+        # Then nothing else can be read either, and each try would keep the page blank for seconds.
+        is_silent = isinstance(self._unread, APIConnectionError)
         st.logo(_static("logo.svg"), size="large", icon_image=_static("icon.svg"))
         with st.sidebar:
             st.button(
@@ -66,9 +70,11 @@ class ChatBot:
                 shortcut="Mod+Shift+O",
             )
             assistants_page.show_entry()
-            history.show()
+            if not is_silent:
+                history.show()
             settings.show_entry(self.name)
-        self._thread, self._begun = _read(_thread_in_use())
+        if is_silent:
+            return
         choice.look(self._thread)
         # One that cannot be read at the moment is not left, and neither is one whose assistant
         # is being edited.
@@ -102,6 +108,8 @@ class ChatBot:
             return
         _leave_free()
         try:
+            if self._unread is not None:
+                raise self._unread
             thread = self._thread or talk.thread(thread_id)
             window = st.session_state.get("window", WINDOW)
             conversation = self._begun or talk.loaded(thread, window)
@@ -205,15 +213,17 @@ def _leave_free() -> None:
     st.empty()
 
 
-def _read(thread_id: str | None) -> tuple[Thread | None, Conversation | None]:
-    """The thread, and what there is to see of it where that is known already."""
+def _read(
+    thread_id: str | None,
+) -> tuple[Thread | None, Conversation | None, APIError | None]:
+    """The thread, what there is to see of it where that is known, and why it cannot be read."""
     if begun := turns.just_begun(thread_id):
-        return begun
+        return *begun, None
     try:
-        return talk.thread(thread_id) if thread_id else None, None
-    except APIError:
-        # Read again where the conversation stands, which says why it cannot be.
-        return None, None
+        return talk.thread(thread_id) if thread_id else None, None, None
+    except APIError as error:
+        # Told where the conversation stands.
+        return None, None, error
 
 
 def _widen() -> None:

@@ -17,6 +17,7 @@ from openai.types import Model
 from xiaozhi.ui.signs import literally
 from xiaozhi.ui.texts import _
 
+READ_WITHIN = 6.0  # s without a byte, after which a page says that it cannot read
 DEFAULT_MODEL = "default"  # whichever is the server's default when a run is made
 
 
@@ -31,6 +32,12 @@ def client() -> OpenAI:
         max_retries=1,
         timeout=30,
     )
+
+
+@st.cache_resource
+def reader() -> OpenAI:
+    """For what a page reads to draw it: it gives up soon, as the page is blank meanwhile."""
+    return client().with_options(timeout=READ_WITHIN, max_retries=0)
 
 
 def or_default(model: str | None) -> str | Omit:
@@ -49,7 +56,7 @@ def models() -> list[Model]:
 
 @st.cache_resource(ttl=30, show_spinner=False)
 def _listed_models() -> list[Model]:
-    return list(client().models.list())
+    return list(reader().models.list())
 
 
 def explained(error: Exception) -> str:

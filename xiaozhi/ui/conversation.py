@@ -10,7 +10,7 @@ from openai.types.beta.threads import Message, Run
 
 from xiaozhi.ui import choice, shelves, temporary, titles, waiting
 from xiaozhi.ui.choice import assistant_id
-from xiaozhi.ui.client import client, or_default
+from xiaozhi.ui.client import client, or_default, reader
 from xiaozhi.ui.counted import Counted, Counts, counted
 from xiaozhi.ui.follow import ENDED, Followed, followed, let_go
 from xiaozhi.ui.question import Question
@@ -56,13 +56,13 @@ class Conversation:
 
 def thread(id: str) -> Thread:
     """Raises openai.APIError; NotFoundError where it is not there (any more)."""
-    return client().beta.threads.retrieve(id)
+    return reader().beta.threads.retrieve(id)
 
 
 def loaded(thread: Thread, window: int) -> Conversation:
     """With its `window` newest messages. Raises openai.APIError."""
     thread_id = thread.id
-    threads = client().beta.threads
+    threads = reader().beta.threads
     # First the run: where it has ended, its message is whole in what is read afterwards.
     runs = threads.runs.list(
         thread_id,
@@ -210,7 +210,7 @@ def _count(thread_id: str, newest: list[Message], *, has_earlier: bool) -> int:
 
 
 def _read_count(thread_id: str) -> int:
-    page = client().beta.threads.messages.list(thread_id, limit=PAGE)
+    page = reader().beta.threads.messages.list(thread_id, limit=PAGE)
     count = len(page.data)
     while page.has_more and count < MOST_MESSAGES:
         page = page.get_next_page()

@@ -20,7 +20,7 @@ from openai import APIError, BadRequestError, NotFoundError
 from openai.pagination import SyncCursorPage
 from openai.types.beta import Thread
 
-from xiaozhi.ui.client import client
+from xiaozhi.ui.client import client, reader
 from xiaozhi.ui.metadata_changes import change_thread, has_changed
 
 Shelf = Literal["recent", "pinned", "archived", "temporary", "deleted"]
@@ -181,7 +181,7 @@ def _listed(count: int, metadata: dict[str, str], words: str = "") -> tuple[list
 def _page(count: int, metadata: dict[str, str], **more: str) -> SyncCursorPage[Listed]:
     """The first one; it goes on to the next ones where it is iterated over."""
     params: dict[str, object] = {"limit": min(count, MOST), "metadata": metadata, **more}
-    return client().get_api_list(
+    return reader().get_api_list(
         "/threads",
         model=Listed,
         page=SyncCursorPage[Listed],

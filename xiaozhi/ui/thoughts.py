@@ -13,7 +13,7 @@ from openai import APIError
 from openai.types.beta.threads import Run
 from streamlit.components.v2 import component
 
-from xiaozhi.ui.client import client, explained
+from xiaozhi.ui.client import explained, reader
 from xiaozhi.ui.follow import Followed
 from xiaozhi.ui.markdown import for_streamlit
 from xiaozhi.ui.texts import _
@@ -94,7 +94,7 @@ def _line(run_id: str, seconds: float, *, goes_on: bool) -> bool:
 
 def _read(run: Run) -> str:
     try:
-        whole = client().beta.threads.runs.retrieve(
+        whole = reader().beta.threads.runs.retrieve(
             run.id, thread_id=run.thread_id, extra_query={"include[]": "reasoning"}
         )
     except APIError as error:

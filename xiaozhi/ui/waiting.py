@@ -17,7 +17,7 @@ from openai.types.beta.threads import Message, Run
 from openai.types.shared_params import Metadata
 
 from xiaozhi.ui import shelves
-from xiaozhi.ui.client import client, or_default
+from xiaozhi.ui.client import client, or_default, reader
 from xiaozhi.ui.follow import ACTIVE, Followed
 from xiaozhi.ui.metadata_changes import has_changed
 from xiaozhi.ui.question import Question
@@ -65,7 +65,7 @@ def still(thread: Thread, there: list[Message]) -> list[Message]:
         if id in known:
             continue
         try:
-            found.append(client().beta.threads.messages.retrieve(id, thread_id=thread.id))
+            found.append(reader().beta.threads.messages.retrieve(id, thread_id=thread.id))
         except NotFoundError:
             # Taken back, in another tab
             continue

@@ -207,6 +207,7 @@ def _catalog(
     sources: list[ChatModel] = []
     open_ended: ChatModel | None = None
     default = settings.model
+    proxy = settings.model_proxy.get_secret_value() if settings.model_proxy else None
     if gguf is not None:
         built_in = BuiltIn(gguf, session)
         default = built_in.name
@@ -216,11 +217,24 @@ def _catalog(
     if address := settings.endpoint():
         secret = settings.openai_api_key
         key = secret.get_secret_value() if secret else None
-        open_ended = parts.model(OpenAICompatible(address, key, session))
+        endpoint = OpenAICompatible(address, key, session, proxy=proxy)
+        _look_for_other_proxies(endpoint, proxy)
+        open_ended = parts.model(endpoint)
         sources.append(open_ended)
     if settings.ollama_url:
-        sources.append(OpenAICompatible(settings.ollama_url, None, session))
+        sources.append(OpenAICompatible(settings.ollama_url, None, session, proxy=proxy))
     return Catalog(sources, default=default, open_ended=open_ended)
+
+
+def _look_for_other_proxies(endpoint: OpenAICompatible, proxy: str | None) -> None:
+    """Programs differ in whether they take a proxy from there: this one says that it does not."""
+    names = [name for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") if _is_set(name)]
+    if names and proxy is None and not endpoint.is_on_this_machine:
+        log.warning("%s is not used for model endpoints; XIAOZHI_MODEL_PROXY would be", names[0])
+
+
+def _is_set(name: str) -> bool:
+    return bool(os.environ.get(name) or os.environ.get(name.lower()))
 
 
 def _loopback(host: str) -> str:

@@ -18,7 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from xiaozhi import host_names
+from xiaozhi import endpoint_address, host_names
 from xiaozhi.errors import CannotStart
 
 CONFIG_FILE = "xiaozhi.toml"
@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         validation_alias=OPENAI_NAMES["openai_api_key"],
         description="the endpoint's key",
         json_schema_extra={"flag": False},
+    )
+    model_proxy: SecretStr | None = Field(
+        None,
+        description="http://… of a proxy through which model endpoints are asked that are not on "
+        "this machine (default: none; HTTP_PROXY and HTTPS_PROXY are not looked at)",
     )
     openai_assistant_id: str | None = Field(
         None,
@@ -169,6 +174,27 @@ class Settings(BaseSettings):
         if not isinstance(names, list | tuple | set | frozenset):
             raise ValueError("it must be a list of names")
         return frozenset(host_names.pattern(str(name)) for name in cast("list[object]", names))
+
+    @field_validator("model_url", "ollama_url")
+    @classmethod
+    def _endpoint_has_an_address(cls, value: str | None) -> str | None:
+        if value and (value := value.strip()):
+            endpoint_address.split(value)
+        return value
+
+    @field_validator("model_proxy")
+    @classmethod
+    def _proxy_has_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not (address := value.get_secret_value().strip()):
+            return None
+        endpoint_address.split(address)
+        return SecretStr(address)
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _key_is_one_line(cls, value: SecretStr | None) -> SecretStr | None:
+        key = endpoint_address.clean_key(value.get_secret_value()) if value else None
+        return SecretStr(key) if key else None
 
     @field_validator("database")
     @classmethod

@@ -19,12 +19,12 @@ from openai.types import Model
 from xiaozhi import tracing
 from xiaozhi.chat_models import answer_stream, chat_model, response_body, wire
 from xiaozhi.chat_models.chat_model import ChatRequest, Piece, Relayed
-from xiaozhi.chat_models.endpoint_address import Endpoint, shown
 from xiaozhi.chat_models.endpoint_errors import refusal
 from xiaozhi.chat_models.refused_fields import Change, RefusedFields, change_for
 from xiaozhi.chat_models.request_body import encoded
 from xiaozhi.chat_models.sight import asks_with_picture, without_pictures
 from xiaozhi.chat_models.spoken_thoughts import Habit, with_thoughts
+from xiaozhi.endpoint_address import Endpoint, shown
 from xiaozhi.errors import ModelFailed
 
 CONNECT = 10.0  # s
@@ -67,6 +67,10 @@ class OpenAICompatible:
         self._windows: dict[str, int] = {}
         self._refused = RefusedFields()
         self._habits: dict[str, Habit] = {}
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        return self._endpoint.is_on_this_machine
 
     def window(self, model: str) -> int | None:
         return self._windows.get(model)

@@ -1,10 +1,9 @@
 """The address of a model endpoint and its key, as people write them."""
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
-
-from aiohttp import BasicAuth
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def split(address: str) -> SplitResult:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("it must begin with http:// or https:// and name a host")
-    if parts.port == 0:
+    if parts.port == 0:  # raises ValueError, too, where it is no number
         raise ValueError("its port cannot be 0")
     return parts
 
@@ -91,8 +90,8 @@ def clean_key(key: str | None) -> str | None:
 
 def _headers(parts: SplitResult, key: str | None) -> dict[str, str]:
     if parts.username is not None:
-        user, password = unquote(parts.username), unquote(parts.password or "")
-        return {"Authorization": BasicAuth(user, password, "utf-8").encode()}
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
     key = clean_key(key)
     if key is None:
         return {}

@@ -118,6 +118,17 @@ def test_threads_are_found_by_all_of_the_metadata(shelf: Shelf):
     assert shelf.found("", metadata={"user": "lin", "x": "1"}) == []
 
 
+def test_of_several_values_of_a_key_one_is_enough(client: OpenAI, shelf: Shelf):
+    ids = [shelf.add(kept_for=name) for name in ("a", "b", "c")]
+    shelf.add(other="a")
+    # The SDK writes a list as metadata[kept_for][]=a&metadata[kept_for][]=b
+    assert [thread.id for thread in shelf.page(metadata={"kept_for": ["b", "a"]})] == ids[1::-1]
+    many = [f"thread_{number}" for number in range(98)]
+    assert [thread.id for thread in shelf.page(metadata={"kept_for": [*many, "c"]})] == [ids[2]]
+    with pytest.raises(BadRequestError, match="at most 100 values of a key, but got 101"):
+        shelf.page(metadata={"kept_for": [*many, "a", "b", "c"]})
+
+
 @pytest.mark.parametrize(
     ("said", "found", "not_found"),
     [

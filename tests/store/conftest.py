@@ -20,12 +20,12 @@ class Database(Protocol):
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     if request.param == "sqlite":
-        return _on_sqlite(tmp_path / "x.db")
+        return on_sqlite(tmp_path / "x.db")
     server: PostgresServer = request.getfixturevalue("postgres")
     return _on_postgres(server.create_database())
 
 
-def _on_sqlite(path: Path) -> Database:
+def on_sqlite(path: Path) -> Database:
     def run(work: Work[Result]) -> Result:
         with sqlite_opening.engine(path, writes=True).connect() as connection, connection.begin():
             return work(connection)

@@ -15,6 +15,7 @@ from xiaozhi.store import (
     ThreadsWanted,
     schema,
     search_postgres,
+    search_sqlite,
     tables,
     thread_page,
     thread_rows,
@@ -39,9 +40,10 @@ def test_migrations_make_the_tables_of_today(database: Database):
 
 
 def tables_of_today(connection: Connection) -> MetaData:
-    search = [search_postgres.search] if connection.dialect.name == "postgresql" else []
+    is_postgres = connection.dialect.name == "postgresql"
+    search = search_postgres.search if is_postgres else search_sqlite.thread_metadata
     found = MetaData()
-    for table in (*tables.metadata.sorted_tables, *search):
+    for table in (*tables.metadata.sorted_tables, search):
         table.to_metadata(found)
     return found
 

@@ -1,18 +1,28 @@
 """The search on both databases: it finds what a look at every text would, and stays in step."""
 
+import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, MetaData
 
-from tests.store.conftest import Database
+from tests.store.conftest import Database, on_sqlite
 from xiaozhi import threads
 from xiaozhi.requests import CreateMessage, CreateThread, ModifyThread
-from xiaozhi.store import PageWanted, ThreadsWanted, message_rows, schema, thread_page, thread_rows
+from xiaozhi.store import (
+    PageWanted,
+    ThreadsWanted,
+    message_rows,
+    schema,
+    search_postgres,
+    thread_page,
+    thread_rows,
+)
 from xiaozhi.store.folding import folded, snippet, words_of
 from xiaozhi.store.objects import messages
 
@@ -177,3 +187,106 @@ def test_a_snippet_lies_where_the_hit_is():
     assert snippet("short\n and  simple", "simple") == "short and simple"
     assert snippet("Begins here" + "x" * 200, "begins").startswith("Begins here")
     assert snippet("x" * 200 + "ends here", "here").endswith("ends here")
+
+
+def test_one_of_several_values_of_a_key(database: Database):
+    def story(connection: Connection) -> None:
+        schema.bring_up_to_date(connection)
+        made = [
+            threads.add_thread(connection, CreateThread(metadata=metadata), number).id
+            for number, metadata in enumerate(
+                [{"of": "a"}, {"of": "b", "app": "x"}, {"of": "c", "app": "x"}, {"app": "x"}, {}]
+            )
+        ]
+
+        def found(*pairs: tuple[str, str]) -> list[int]:
+            page, _ = thread_page(connection, PageWanted(), ThreadsWanted.by("", pairs))
+            return sorted(made.index(thread.id) for thread in page)
+
+        assert found(("of", "a"), ("of", "b"), ("of", "none")) == [0, 1]
+        assert found(("of", "a"), ("of", "c"), ("app", "x")) == [2]
+        assert found(("of", "a"), ("app", "x")) == []
+        assert found(("app", "x")) == [1, 2, 3]
+
+    database(story)
+
+
+def test_a_look_up_by_metadata_costs_no_look_at_every_thread(tmp_path: Path):
+    """Counted in steps of SQLite's machine: a look into each of 3,000 threads takes far more."""
+
+    def story(connection: Connection) -> None:
+        schema.bring_up_to_date(connection)
+        for number in range(3_000):
+            metadata = {"app": "x", "kept_for": f"thread_{number}"}
+            if number % 1_000 == 0:
+                metadata["shelf"] = "pinned"
+            threads.add_thread(connection, CreateThread(metadata=metadata), number)
+        for pairs in (
+            [("kept_for", "thread_7")],
+            [("kept_for", "none")],
+            [("app", "x"), ("shelf", "pinned")],
+        ):
+            assert steps(connection, ThreadsWanted.by("", pairs)) < 12_000, pairs
+        assert steps(connection, ThreadsWanted.by("", [("app", "x")])) < 30_000
+
+    on_sqlite(tmp_path / "x.db")(story)
+
+
+def steps(connection: Connection, wanted: ThreadsWanted) -> int:
+    """Of the virtual machine, in hundreds."""
+    driver: Any = connection.connection.driver_connection
+    counted = 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 100
+        return 0
+
+    driver.set_progress_handler(count, 100)
+    thread_page(connection, PageWanted(), wanted)
+    driver.set_progress_handler(None, 0)
+    return counted
+
+
+def test_metadata_of_earlier_releases_are_found(database: Database):
+    kept = {"app": "x", "note": "a\0b 💡", "": "empty", "quote": 'it\'s "so"'}
+
+    def before(connection: Connection) -> None:
+        schema.upgrade(connection, "0004")
+        old = MetaData()
+        old.reflect(connection, only=["threads"])
+        bodies = [
+            {"metadata": kept},
+            *({"metadata": {"app": "x", "number": str(number)}} for number in range(1_200)),
+            {"metadata": None},
+        ]
+        connection.execute(
+            old.tables["threads"].insert(),
+            [
+                {"id": f"thread_{number}", "last_activity_at": number, "body": json.dumps(body)}
+                for number, body in enumerate(bodies)
+            ],
+        )
+        if connection.dialect.name == "postgresql":  # which had them in its index then
+            for number, body in enumerate(bodies):
+                search_postgres.add_thread(
+                    connection, f"thread_{number}", "", body["metadata"] or {}
+                )
+
+    def after(connection: Connection) -> None:
+        schema.bring_up_to_date(connection)
+
+        def found(pairs: Sequence[tuple[str, str]]) -> list[str]:
+            page, _ = thread_page(connection, PageWanted(), ThreadsWanted.by("", pairs))
+            return [thread.id for thread in page]
+
+        assert found(list(kept.items())) == ["thread_0"]
+        assert found([("number", "1199")]) == ["thread_1200"]
+        thread_rows.delete(connection, "thread_0")
+        assert found(list(kept.items())) == []
+        if connection.dialect.name == "sqlite":
+            left = "SELECT count(*) FROM thread_metadata WHERE thread = 1"
+            assert connection.exec_driver_sql(left).scalar() == 0
+
+    database(before)
+    database(after)

@@ -19,12 +19,14 @@ from xiaozhi.store import ListedThread, Page, ThreadsWanted, thread_page, writte
 
 router = APIRouter(route_class=JsonRoute, prefix="/threads", tags=["Threads"])
 
-# Of a search: each word costs a look-up, each pair a look into every thread.
+# Of a search: each word costs a look-up, and so does each key of the metadata.
 LONGEST_QUERY = 200  # characters
 WORDS = 8
-PAIRS = 16
+KEYS = 16
+VALUES = 100  # of one key
 
-_PAIR = re.compile(r"metadata\[(.+)\]", re.DOTALL)
+# The SDKs write a dict so, and its lists with brackets behind them.
+_PAIR = re.compile(r"metadata\[(.+?)\](?:\[\])?", re.DOTALL)
 
 
 @router.post("")
@@ -92,11 +94,15 @@ async def exchange(thread_id: str, rooms: TheRooms, request: Exchange, again: Is
 
 def _wanted(query: str, asked: Request) -> ThreadsWanted:
     """Raises InvalidRequest."""
-    pairs = _pairs(asked)
-    wanted = ThreadsWanted.by(query, pairs)
-    for param, there, most in (("q", wanted.words, WORDS), ("metadata", pairs, PAIRS)):
-        if len(there) > most:
-            words = f"Invalid '{param}': at most {most} at a time, but got {len(there)}."
+    wanted = ThreadsWanted.by(query, _pairs(asked))
+    most_values = max(map(len, wanted.metadata.values()), default=0)
+    for param, there, most, what in (
+        ("q", len(wanted.words), WORDS, "at a time"),
+        ("metadata", len(wanted.metadata), KEYS, "at a time"),
+        ("metadata", most_values, VALUES, "values of a key"),
+    ):
+        if there > most:
+            words = f"Invalid '{param}': at most {most} {what}, but got {there}."
             raise InvalidRequest(words, param=param, code="invalid_value")
     return wanted
 

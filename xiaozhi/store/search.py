@@ -4,7 +4,7 @@ Its index is written in the transaction of the row that it is about, by `message
 `thread_rows` alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Select
@@ -52,8 +52,13 @@ class Search(Protocol):
         """Whether it is found in a thread."""
         ...
 
-    def has_metadata(self, key: str, value: str) -> ColumnElement[bool]:
-        """Whether a thread has this pair."""
+    def with_metadata(
+        self,
+        connection: Connection,
+        threads: ThreadsWithHits,
+        wanted: Mapping[str, Sequence[str]],
+    ) -> ThreadsWithHits:
+        """Those of the selected threads that have, for each key, one of its values."""
         ...
 
 

@@ -10,7 +10,7 @@ One row for each message with words; and one for each thread with a title or met
 are those of its title and a mark for each pair. Rows go with what they are about, by foreign key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -146,9 +146,17 @@ def _says(word: str) -> ColumnElement[bool]:
     return found if len(wanted) == 1 else found & (func.strpos(_row.folded, word) > 0)
 
 
-def has_metadata(key: str, value: str) -> ColumnElement[bool]:
-    """Whether a thread has this pair."""
-    return _thread.seq.in_(select(_row.thread).where(_row.grams.contains([_mark(key, value)])))
+def with_metadata(
+    connection: Connection,
+    threads: Select[Any, Any, Any, Any],
+    wanted: Mapping[str, Sequence[str]],
+) -> Select[Any, Any, Any, Any]:
+    """Those that have, for each key, one of its values."""
+    for key, values in wanted.items():
+        marks = [_mark(key, value) for value in values]
+        found = _row.grams.contains(marks) if len(marks) == 1 else _row.grams.overlap(marks)
+        threads = threads.where(_thread.seq.in_(select(_row.thread).where(found)))
+    return threads
 
 
 def cut_up(text: str, metadata: Mapping[str, str] | None = None) -> dict[str, object]:

@@ -6,17 +6,25 @@ beginning of a token.
 One row for each message with words, and one for the title of a thread. Its number holds the
 thread's seq and the message's (0: the title), so that the threads of all hits are known without a
 look at another table.
+
+The metadata of threads lie in a table of their own: a row for each pair, an index over both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
+    ForeignKey,
+    Index,
     Integer,
+    MetaData,
     Select,
     Subquery,
+    Table,
+    Text,
     bindparam,
     column,
     delete,
@@ -33,6 +41,10 @@ from xiaozhi.store.folding import folded
 MESSAGE_BITS = 35  # of a row's number; 28 are left for the thread
 MADE_BY_FTS5 = ("search", "search_data", "search_idx", "search_content", "search_config")
 
+# Where fewer threads have a pair, a look-up begins with them; else it goes through the threads in
+# their order, and looks for the pair of each, until the page is full.
+RARE = 1_000  # threads
+
 # FTS5 would take them for gaps between tokens, or for its query language.
 _PUNCTUATION = {
     code: 0xE000 + code for code in range(128) if not (chr(code).isalnum() or chr(code).isspace())
@@ -40,6 +52,24 @@ _PUNCTUATION = {
 
 _search = table("search", column("rowid"), column("grams"), column("search"))
 _thread, _message = tables.threads.c, tables.messages.c
+
+thread_metadata = Table(
+    "thread_metadata",
+    MetaData(),
+    Column(
+        "thread",
+        Integer,
+        ForeignKey(_thread.seq, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Index("thread_metadata_by_pair", "key", "value", "thread"),
+    sqlite_with_rowid=False,
+)
+_pair = thread_metadata.c
+
 _shift = literal_column(str(MESSAGE_BITS), Integer)
 _message_mask = literal_column(str(2**MESSAGE_BITS - 1), Integer)
 _first = _thread.seq.bitwise_lshift(_shift)
@@ -62,6 +92,9 @@ _REMOVE_THREAD = delete(_search).where(
     .where(_thread.id == bindparam("thread"))
     .scalar_subquery(),
 )
+_SEQ = select(_thread.seq).where(_thread.id == bindparam("thread"))
+_ADD_PAIRS = insert(thread_metadata)
+_REMOVE_PAIRS = delete(thread_metadata).where(_pair.thread == bindparam("of_thread"))
 
 
 def add_message(connection: Connection, message_id: str, text: str) -> None:
@@ -78,15 +111,21 @@ def remove_message(connection: Connection, message_id: str) -> None:
 def add_thread(
     connection: Connection, thread_id: str, title: str, metadata: Mapping[str, str]
 ) -> None:
-    """What a thread is called whose own row is new. Its metadata is looked for in that row."""
+    """What a thread is called whose own row is new, and what its metadata say."""
     if cut := cut_up(title):
         connection.execute(_ADD_TITLE, {"thread": thread_id, "cut": cut})
+    if metadata:
+        seq = connection.execute(_SEQ, {"thread": thread_id}).scalar_one()
+        pairs = [{"thread": seq, "key": key, "value": value} for key, value in metadata.items()]
+        connection.execute(_ADD_PAIRS, pairs)
 
 
 def change_thread(
     connection: Connection, thread_id: str, title: str, metadata: Mapping[str, str]
 ) -> None:
     connection.execute(_REMOVE_TITLE, {"thread": thread_id})
+    seq = connection.execute(_SEQ, {"thread": thread_id}).scalar_one()
+    connection.execute(_REMOVE_PAIRS, {"of_thread": seq})
     add_thread(connection, thread_id, title, metadata)
 
 
@@ -112,10 +151,31 @@ def _hits(word: str) -> Subquery:
     return select(thread, first.label("message")).where(found).group_by("thread").subquery()
 
 
-def has_metadata(key: str, value: str) -> ColumnElement[bool]:
-    """Whether a thread has this pair."""
-    pairs = func.json_each(_thread.body, "$.metadata").table_valued("key", "value")
-    return select(pairs).where(pairs.c.key == key, pairs.c.value == value).exists()
+def with_metadata(
+    connection: Connection,
+    threads: Select[Any, Any, Any, Any],
+    wanted: Mapping[str, Sequence[str]],
+) -> Select[Any, Any, Any, Any]:
+    """Those that have, for each key, one of its values."""
+    for key, values in wanted.items():
+        is_there = select(_pair.key).where(_pair.thread == _thread.seq, *_is(key, values))
+        threads = threads.where(is_there.exists())
+    counts = {key: _count(connection, key, values) for key, values in wanted.items()}
+    rarest = min(counts, key=lambda key: counts[key], default=None)
+    if rarest is None or counts[rarest] >= RARE:
+        return threads
+    found = select(_pair.thread).where(*_is(rarest, wanted[rarest]))
+    return threads.where(_thread.seq.in_(found))
+
+
+def _count(connection: Connection, key: str, values: Sequence[str]) -> int:
+    """How many threads have one of the values, as far as RARE."""
+    found = select(_pair.thread).where(*_is(key, values)).limit(RARE).subquery()
+    return connection.execute(select(func.count()).select_from(found)).scalar_one()
+
+
+def _is(key: str, values: Sequence[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return _pair.key == key, _pair.value.in_(values)
 
 
 def cut_up(text: str) -> str:

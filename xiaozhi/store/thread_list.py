@@ -1,7 +1,7 @@
 """The list of threads: newest activity first, narrowed by metadata and by words."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, null, select, tuple_
@@ -24,16 +24,19 @@ _PLACE = select(_row.last_activity_at, _row.seq)
 class ThreadsWanted:
     """`words`: must all be found in a thread, each in its title or in a message.
 
-    `metadata`: pairs that it must have.
+    `metadata`: for each key the values of which it must have one.
     """
 
     words: Sequence[str] = ()
-    metadata: Sequence[tuple[str, str]] = ()
+    metadata: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     @classmethod
     def by(cls, query: str, metadata: Sequence[tuple[str, str]]) -> "ThreadsWanted":
-        """`query`: as a person types it."""
-        return cls(words_of(query), metadata)
+        """`query`: as a person types it. `metadata`: pairs; a key may come several times."""
+        values: dict[str, list[str]] = {}
+        for key, value in metadata:
+            values.setdefault(key, []).append(value)
+        return cls(words_of(query), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def _matching(connection: Connection, wanted: ThreadsWanted) -> Select[Any, Any,
         statement = search.with_hits(rows, first).where(*map(search.has_word, others))
     else:
         statement = rows.add_columns(null().label("message"))
-    return statement.where(*(search.has_metadata(key, value) for key, value in wanted.metadata))
+    return search.with_metadata(connection, statement, wanted.metadata)
 
 
 def _listed(

@@ -17,7 +17,7 @@ from openai import OpenAI
 
 from xiaozhi.api import Rooms
 from xiaozhi.server import PARTS, Parts, create_server
-from xiaozhi.serving import keep_little_unsent
+from xiaozhi.serving import http_protocol, keep_little_unsent
 from xiaozhi.settings import Settings
 
 KEY = "test-key"
@@ -84,6 +84,7 @@ class Running:
         app = create_server(self.settings, port=self.port, gguf=self._gguf, parts=self._parts)
         config = uvicorn.Config(
             app,
+            http=http_protocol(),
             lifespan="off",
             ws="websockets-sansio",
             log_config=None,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -40,6 +40,7 @@ def serve(settings: Settings, listening: socket.socket, gguf: Path | None, *, hi
     app = create_server(settings, port=port, gguf=gguf)
     config = uvicorn.Config(
         app,
+        http=http_protocol(),
         # The app's lifespan is entered here, so that its errors can be said in a sentence.
         lifespan="off",
         ws="websockets-sansio",
@@ -68,10 +69,24 @@ def serve(settings: Settings, listening: socket.socket, gguf: Path | None, *, hi
     gc.freeze()
 
 
+def http_protocol() -> "type[asyncio.Protocol] | Literal['auto']":
+    """For uvicorn."""
+    if sys.platform == "win32":
+        # h11, which has a bound of 64 KB
+        return "auto"
+    from xiaozhi.http_protocol import BoundedProtocol
+
+    return BoundedProtocol
+
+
 def keep_little_unsent(listening: socket.socket) -> None:
     """For all connections that come in there."""
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+
+
+# The terminal was closed; Windows has no such signal.
+_CLOSED = getattr(signal, "SIGHUP", None)
 
 
 class _Server(uvicorn.Server):
@@ -89,6 +104,9 @@ class _Server(uvicorn.Server):
             await self.once_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit and sig == _CLOSED:
+            # A closed terminal may say so twice: its shell does, and the system.
+            return
         if self.should_exit:
             self.force_exit = True
             self._stop.hurry()
@@ -119,7 +137,10 @@ class _Server(uvicorn.Server):
                 yield
             return
         loop = asyncio.get_running_loop()
-        signals = (signal.SIGINT, signal.SIGTERM)
+        signals = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            # With nohup it is ignored, and shall be.
+            signals.append(signal.SIGHUP)
         for number in signals:
             loop.add_signal_handler(number, self.handle_exit, number, None)
         try:

@@ -1,5 +1,6 @@
 """What the person at the terminal is told, in their language."""
 
+import os
 import sys
 import time
 
@@ -9,7 +10,12 @@ from xiaozhi.language import catalogue, of_terminal
 
 def say(sentence: str, **values: object) -> None:
     """`sentence` holds {names} of `values`."""
-    print(_translated(sentence).format(**values), flush=True)
+    try:
+        print(_translated(sentence).format(**values), flush=True)
+    except OSError:
+        # The terminal was closed: there is nobody to be told, at the end of the program neither.
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def complain(error: CannotStart) -> None:

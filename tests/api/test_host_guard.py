@@ -146,6 +146,13 @@ def test_one_foreign_origin_of_several_is_enough(server: Running):
     assert send(server, "/v1/models", "Host: localhost:8501", *both).status == 421
 
 
+def test_the_name_in_a_whole_address_counts(server: Running):
+    answer = send(server, "http://evil.example/v1/models", "Host: localhost")
+    assert (answer.status, "'evil.example'" in answer.message) == (421, True)
+    assert send(server, "http://localhost:8501/v1/models", "Host: evil.example").status == 200
+    assert send(server, "http://[::1]/v1/models").status == 200
+
+
 def test_its_own_page_is_answered(server: Running):
     for scheme, host in (
         ("http", "localhost:8501"),

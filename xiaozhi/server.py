@@ -20,6 +20,7 @@ from xiaozhi.api import (
     BASES,
     Access,
     HostGuard,
+    ResponseHeaders,
     Rooms,
     Transport,
     create_api,
@@ -98,6 +99,7 @@ def create_server(
         exception_handlers=handlers,
         middleware=[
             Middleware(Access),
+            Middleware(ResponseHeaders),
             Middleware(HostGuard, settings.host, settings.allowed_hosts),
         ],
     )

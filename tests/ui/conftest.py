@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from openai import OpenAI
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.running import Running, running
 from tests.ui.looking import Looking, Seen
@@ -57,13 +57,22 @@ def server(
 
 
 @pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+def launched(playwright: Playwright, *flags: str) -> Browser:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "Chromium is missing: ./test installs it"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    return playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
+
+
+@pytest.fixture(scope="package")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = launched(playwright)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="package")
@@ -76,7 +85,10 @@ def contexts(chromium: Browser) -> dict[str, BrowserContext]:
 def look(
     server: Running, chromium: Browser, contexts: dict[str, BrowserContext], model: Scripted
 ) -> Iterator[Looking]:
-    """Opens pages; whatever they ask of other origins, or complain of, fails the test."""
+    """Opens pages; whatever they ask of other origins, or complain of, fails the test.
+
+    So does what the page's policy (`page_policy.py`) stops.
+    """
     pages: list[Page] = []
     troubles: list[str] = []
 
@@ -93,6 +105,7 @@ def look(
         pages.append(page)
         page.on("request", lambda request: _note(troubles, request.url, server))
         page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda message: _note_violation(troubles, message.text))
         return page
 
     yield Looking(f"http://127.0.0.1:{server.port}/", page)
@@ -124,3 +137,8 @@ def titled(body: Mapping[str, Any]) -> Says | None:
 def _note(troubles: list[str], url: str, server: Running) -> None:
     if not url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "blob:")):
         troubles.append(url)
+
+
+def _note_violation(troubles: list[str], words: str) -> None:
+    if "Content Security Policy" in words:
+        troubles.append(words)

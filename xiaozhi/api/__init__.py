@@ -7,6 +7,7 @@ from xiaozhi.api.bases import AZURE, BASES
 from xiaozhi.api.dependencies import Rooms
 from xiaozhi.api.health import health
 from xiaozhi.api.host_guard import HostGuard
+from xiaozhi.api.response_headers import ResponseHeaders
 from xiaozhi.api.scraping import scraping
 from xiaozhi.api.transport import Transport
 
@@ -15,6 +16,7 @@ __all__ = [
     "BASES",
     "Access",
     "HostGuard",
+    "ResponseHeaders",
     "Rooms",
     "Transport",
     "create_api",

@@ -1,4 +1,7 @@
-"""The HTML around the page, which Streamlit keeps to itself: title, language, style, scrolling."""
+"""The HTML around the page, which Streamlit keeps to itself: title, language, style, scrolling.
+
+And what of Streamlit's own routes is served; the others, such as its metrics, are of no use here.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,18 +9,21 @@ from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from xiaozhi.ui import script_words
+from xiaozhi.ui import page_policy, script_words
 
 STATIC = Path(__file__).parent / "static"
 TITLE = "小智·Zero"
 # The page's own colours (.streamlit/config.toml), for the browser's frame around it
 COLOURS = {"light": "#FFFFFF", "dark": "#1A1A1E"}
 
+STREAMLITS = ("bidi-components", "health", "host-config", "stream", "upload_file")
+
 
 class Shell:
-    """Rewrites the one HTML page; everything else passes untouched."""
+    """Rewrites the one HTML page; everything else that is served passes untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,6 +39,9 @@ class Shell:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _is_served(scope):
+            await PlainTextResponse("Not Found", 404)(scope, receive, send)
+            return
         if scope["type"] != "http" or scope["method"] != "GET" or not _is_page(scope):
             await self._app(scope, receive, send)
             return
@@ -60,6 +69,7 @@ class Shell:
                 del told["etag"]
                 told["content-length"] = str(len(body))
                 told["vary"] = "accept-language, cookie"
+                told["content-security-policy"] = page_policy.policy(body, asked.get("host", ""))
             await send(start)
             await send({"type": "http.response.body", "body": body})
 
@@ -76,6 +86,12 @@ def _address(name: str) -> str:
     """Another one for each content: a browser keeps what it has fetched."""
     content = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"./app/static/{name}?{content}"
+
+
+def _is_served(scope: Scope) -> bool:
+    """Of Streamlit's own routes, those that the page uses."""
+    _before, mark, route = scope.get("path", "").partition("/_stcore/")
+    return not mark or route.split("/", 1)[0] in STREAMLITS
 
 
 def _is_page(scope: Scope) -> bool:

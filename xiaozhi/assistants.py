@@ -34,7 +34,7 @@ def new_assistant(request: CreateAssistant, at: int) -> Assistant:
             "top_p": _or(request.top_p, DEFAULTS["top_p"]),
             "temperature": _or(request.temperature, DEFAULTS["temperature"]),
             "reasoning_effort": request.reasoning_effort,
-            "tool_resources": {},
+            "tool_resources": request.tool_resources.kept() if request.tool_resources else {},
             "metadata": request.metadata,
             "response_format": request.given().get("response_format", "auto"),
             **explicit_defaults(request, ()),
@@ -51,9 +51,11 @@ def add_assistant(connection: Connection, assistant: Assistant) -> None:
 
 
 def modified_assistant(assistant: Assistant, request: ModifyAssistant) -> Assistant:
-    """Only the given fields change; lists and maps are replaced whole."""
+    """Only the given fields change; lists and maps are replaced whole, resources tool by tool."""
     given: dict[str, Any] = request.given()
-    given.pop("tool_resources", None)
+    if request.tool_resources:
+        before = assistant.tool_resources.to_dict() if assistant.tool_resources else {}
+        given["tool_resources"] = {**before, **request.tool_resources.kept()}
     if "tools" in given:
         given["tools"] = kept_tools(request.tools)
     before = chosen_defaults(assistant)

@@ -1,4 +1,4 @@
-"""New ids, and the time."""
+"""New ids, and the time: whole seconds, by which clients sort."""
 
 import hashlib
 import os
@@ -25,6 +25,26 @@ def derived_id(prefix: str, *parts: object) -> str:
 def now() -> int:
     """Unix time in whole seconds, the API's unit."""
     return int(time.time())
+
+
+# Seconds by which a thread's newest message may lie ahead of the clock: a program that gets several
+# answers a second runs ahead. Further ahead than that, the clock was set back.
+FURTHEST_AHEAD = 60
+
+
+def not_before(newest: int, at: int) -> int:
+    """The time of what comes behind something made at `newest`. `at`: what the clock says."""
+    return at if newest > at + FURTHEST_AHEAD else max(at, newest)
+
+
+def later_than(newest: int, at: int, *, ahead: int = FURTHEST_AHEAD) -> int:
+    """As `not_before`, and a second later than `newest` where the clock does not say so already.
+
+    `ahead`: seconds by which that second may lie ahead of the clock; beyond, both times are equal.
+    """
+    if newest > at + FURTHEST_AHEAD:
+        return at
+    return max(at, newest, min(newest + 1, at + ahead))
 
 
 def _letters(random: bytes) -> str:

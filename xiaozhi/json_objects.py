@@ -1,10 +1,14 @@
-"""JSON objects of any kind inside a request, such as a JSON Schema: whether they can be kept."""
+"""What JSON can write and nobody can keep: half characters, and objects that are too deep."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError, PydanticSerializationError, to_json
+
+# Any constraint makes pydantic look at the characters: without one, half a character (an unpaired
+# surrogate) passes, and fails where it is written.
+Text = Annotated[str, StringConstraints(min_length=0)]
 
 DEEPEST = 100  # levels; pydantic writes 255, and the object lies inside others
 

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, RootModel, StringConstr
 from pydantic_core import PydanticCustomError
 
 from xiaozhi.errors import InvalidRequest
+from xiaozhi.json_objects import Text
 
 KEYS = 16
 PATCHED = 64  # keys that a patch may name: some are removed
@@ -41,6 +42,8 @@ def _too_large(
 
 def _checked(found: Any) -> Any:
     """Before the values are looked at: each of a million could be wrong."""
+    if found == []:
+        return {}  # how PHP writes an empty array
     metadata = cast("dict[str, object]", found) if isinstance(found, dict) else {}
     if exceeded := _too_large(metadata):
         code, words, values = exceeded
@@ -49,6 +52,8 @@ def _checked(found: Any) -> Any:
 
 
 def _short_patch(found: Any) -> Any:
+    if found == []:
+        return {}
     named = cast("dict[str, object]", found) if isinstance(found, dict) else {}
     if len(named) > PATCHED:
         values = {"most": PATCHED, "got": len(named)}
@@ -57,13 +62,13 @@ def _short_patch(found: Any) -> Any:
 
 
 Metadata = Annotated[
-    dict[str, Value],
+    dict[Text, Value],
     BeforeValidator(_checked),
     Field(json_schema_extra={"maxProperties": KEYS, "propertyNames": {"maxLength": KEY_LENGTH}}),
 ]
 
 
-class MetadataPatch(RootModel[Annotated[dict[str, Value | None], BeforeValidator(_short_patch)]]):
+class MetadataPatch(RootModel[Annotated[dict[Text, Value | None], BeforeValidator(_short_patch)]]):
     """Keys with their new values; null removes a key, and what is not named stays."""
 
     model_config = ConfigDict(strict=True)

@@ -4,7 +4,7 @@ Functions that take a connection run inside a unit of work (`Store.read`, `Store
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openai.types.beta import Thread
@@ -12,7 +12,7 @@ from openai.types.beta.threads import Message
 
 from xiaozhi import store
 from xiaozhi.errors import InvalidRequest
-from xiaozhi.ids import new_id
+from xiaozhi.ids import new_id, not_before
 from xiaozhi.metadata import MetadataPatch
 from xiaozhi.requests import (
     CreateMessage,
@@ -50,7 +50,7 @@ def new_thread(request: CreateThread, at: int) -> Thread:
             "object": "thread",
             "created_at": at,
             "metadata": request.metadata,
-            "tool_resources": {},
+            "tool_resources": request.tool_resources.kept() if request.tool_resources else {},
         }
     )
 
@@ -81,16 +81,21 @@ def add_thread(connection: Connection, request: CreateThread, at: int) -> Thread
     """A new thread with the messages that the request brings."""
     thread = new_thread(request, at)
     thread_rows.add(connection, thread, at)
-    for message in request.messages:
-        _keep(connection, new_message(thread.id, message, at))
+    _add_messages(connection, thread.id, request.messages, at)
     return thread
 
 
 def modify_thread(connection: Connection, thread_id: str, request: ModifyThread) -> str:
     """The thread's JSON as it is now. Raises NotFound."""
     thread = store.threads.locked(connection, thread_id)
+    changes: dict[str, Any] = {}
     if "metadata" in request.model_fields_set:
-        thread = changed(thread, {"metadata": request.metadata})
+        changes["metadata"] = request.metadata
+    if request.tool_resources:
+        before = thread.tool_resources.to_dict() if thread.tool_resources else {}
+        changes["tool_resources"] = {**before, **request.tool_resources.kept()}
+    if changes:
+        thread = changed(thread, changes)
         thread_rows.save(connection, thread)
     return written(thread)
 
@@ -123,16 +128,16 @@ def add_message(
 
     Raises NotFound without the thread, InvalidRequest where it is refused (contract 7.4).
     """
-    message = new_message(thread_id, request, at)
     is_free = run_rows.touch_thread(connection, thread_id, at)
     run_id = None if is_free else run_rows.hold_thread(connection, thread_id)
     if run_id is None:
         if not is_free:  # that run has just ended
             run_rows.touch_thread(connection, thread_id, at)
-        _keep(connection, message)
+        [message] = _add_messages(connection, thread_id, [request], at)
         return written(message)
     if not waits:
         raise InvalidRequest(f"Can't add messages to {thread_id} while a run {run_id} is active.")
+    message = new_message(thread_id, request, at)
     waiting_rows.add(connection, message)
     return written(message)
 
@@ -225,8 +230,7 @@ def exchange_messages(
             words = f"Message '{request.until}' is not the last one of {thread_id} (any more)."
             raise InvalidRequest(words, param="until", code=THREAD_HAS_CHANGED)
         _move_messages(connection, thread_id, request)
-        for message in request.additional_messages:
-            _keep(connection, new_message(thread_id, message, at))
+        _add_messages(connection, thread_id, request.additional_messages, at)
         _patch_exchanged(connection, (thread_id, other_id), request.message_metadata)
         run_rows.touch_thread(connection, thread_id, at)
     return store.threads.body(connection, thread_id)
@@ -280,13 +284,23 @@ def add_messages_of_run(
     connection: Connection, thread_id: str, requests: list[CreateMessage], at: int
 ) -> None:
     """The additional messages of a run that already holds the thread, in order."""
-    for request in requests:
-        _keep(connection, new_message(thread_id, request, at))
+    _add_messages(connection, thread_id, requests, at)
 
 
-def _keep(connection: Connection, message: Message) -> Message:
-    message_rows.add(connection, message)
-    return message
+def _add_messages(
+    connection: Connection, thread_id: str, requests: Sequence[CreateMessage], at: int
+) -> list[Message]:
+    """To the end of the thread, which nobody else changes meanwhile.
+
+    `at`: Unix seconds; they get a later time where the thread's newest message has one, for its
+    answers may lie a second or two ahead of the clock.
+    """
+    if requests:
+        at = not_before(message_rows.newest_at(connection, thread_id), at)
+    added = [new_message(thread_id, request, at) for request in requests]
+    for message in added:
+        message_rows.add(connection, message)
+    return added
 
 
 def _content(request: CreateMessage) -> list[dict[str, Any]]:

@@ -26,7 +26,6 @@ def search(**fields: Any) -> list[Any]:
 SHARED: list[tuple[dict[str, Any], str, str]] = [
     ({"instructions": "x" * 256_001}, "instructions", "string_above_max_length"),
     ({"instructions": ["x"]}, "instructions", "invalid_type"),
-    ({"model": ""}, "model", "empty_string"),
     ({"model": 4}, "model", "invalid_type"),
     ({"temperature": 2.01}, "temperature", "decimal_above_max_value"),
     ({"temperature": -0.01}, "temperature", "decimal_below_min_value"),
@@ -105,9 +104,10 @@ ASSISTANT: list[tuple[dict[str, Any], str, str]] = [
 
 RUN: list[tuple[dict[str, Any], str, str]] = [
     ({"foo": 1}, "foo", "unknown_parameter"),
+    ({"model": ""}, "model", "empty_string"),
     ({"stream": "yes"}, "stream", "invalid_type"),
-    ({"max_prompt_tokens": 255}, "max_prompt_tokens", "integer_below_min_value"),
-    ({"max_completion_tokens": 255}, "max_completion_tokens", "integer_below_min_value"),
+    ({"max_prompt_tokens": 0}, "max_prompt_tokens", "integer_below_min_value"),
+    ({"max_completion_tokens": 0}, "max_completion_tokens", "integer_below_min_value"),
     ({"max_completion_tokens": 300.5}, "max_completion_tokens", "invalid_type"),
     ({"parallel_tool_calls": None}, "parallel_tool_calls", "invalid_type"),
     ({"truncation_strategy": {"type": "none"}}, "truncation_strategy.type", "invalid_value"),

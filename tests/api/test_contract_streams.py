@@ -23,7 +23,9 @@ SAID = ["thread.message.completed", "thread.run.step.completed"]
 
 @pytest.fixture
 def assistant(client: OpenAI) -> Assistant:
-    return client.beta.assistants.create(model="scripted", tools=[WEATHER])
+    return client.beta.assistants.create(
+        model="scripted", instructions="Be brief.", tools=[WEATHER]
+    )
 
 
 STORIES: dict[str, tuple[Line, list[str]]] = {

@@ -74,7 +74,9 @@ def test_runs_under_way_are_those_of_the_database(tmp_path: Path, model_server: 
     scripted.script = [Calls([("look", "{}")]), Says(["a "] * 40, pause=0.1)]
     look: Any = {"type": "function", "function": {"name": "look"}}
     with running(tmp_path, model_url=url) as server, server.client() as client:
-        assistant = client.beta.assistants.create(model="scripted", tools=[look])
+        assistant = client.beta.assistants.create(
+            model="scripted", instructions="Look.", tools=[look]
+        )
         waiting, answering = client.beta.threads.create(), client.beta.threads.create()
         in_turn(client, waiting, assistant, 1)
         with client.beta.threads.runs.stream(

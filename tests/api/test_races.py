@@ -29,7 +29,9 @@ def races() -> int:
 
 @pytest.fixture
 def assistant(client: OpenAI) -> Assistant:
-    return client.beta.assistants.create(model="scripted", tools=[WEATHER])
+    return client.beta.assistants.create(
+        model="scripted", instructions="Be brief.", tools=[WEATHER]
+    )
 
 
 def several(server: Running) -> AsyncOpenAI:

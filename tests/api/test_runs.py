@@ -264,7 +264,7 @@ def test_as_many_answers_come_at_a_time_as_are_asked_for(tmp_path: Path):
         running(tmp_path, model_url=url) as server,
         server.client() as client,
     ):
-        assistant = client.beta.assistants.create(model="scripted")
+        assistant = client.beta.assistants.create(model="scripted", instructions="Go on.")
         for _ in range(AT_A_TIME):
             client.beta.threads.create_and_run(assistant_id=assistant.id)
 

@@ -224,7 +224,8 @@ def test_a_page_that_cannot_be_is_refused(server: Running, query: str, code: str
 
 def test_a_stream_is_framed_as_openais(server: Running):
     assistant = ask(server, "/v1/assistants", {"model": "scripted"}).json()["id"]
-    thread = ask(server, "/v1/threads", {}).json()["id"]
+    said = {"messages": [{"role": "user", "content": "Hi"}]}
+    thread = ask(server, "/v1/threads", said).json()["id"]
     answer = ask(server, f"/v1/threads/{thread}/runs", {"assistant_id": assistant, "stream": True})
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert answer.headers["cache-control"] == "no-cache"

@@ -125,7 +125,9 @@ def test_an_expired_run_lets_them_in(
     with running(tmp_path, model_url=model_server[1], run_expires_after=1) as server:
         client = server.client()
         thread = client.beta.threads.create()
-        run = start(client, thread, client.beta.assistants.create(model="scripted"))
+        run = start(
+            client, thread, client.beta.assistants.create(model="scripted", instructions="Go on.")
+        )
         post(client, thread.id, "too late?")
         assert poll(client, run).status == "expired"
         assert texts(client, thread.id) == ["too late?"]
@@ -182,7 +184,9 @@ def test_it_outlives_a_restart(tmp_path: Path, model: Scripted, model_server: tu
     with started(tmp_path, *flags) as server:
         client = server.client()
         thread = client.beta.threads.create()
-        run = start(client, thread, client.beta.assistants.create(model="scripted"))
+        run = start(
+            client, thread, client.beta.assistants.create(model="scripted", instructions="Go on.")
+        )
         waiting = post(client, thread.id, "and?")
         server.kill()
     with started(tmp_path, *flags, port=server.port):
@@ -208,7 +212,9 @@ def test_a_whole_server_can_let_messages_wait(patient: Running, model: Scripted)
     model.script = [Hangs()]
     with patient.client() as client:
         thread = client.beta.threads.create()
-        run = start(client, thread, client.beta.assistants.create(model="scripted"))
+        run = start(
+            client, thread, client.beta.assistants.create(model="scripted", instructions="Go on.")
+        )
         client.beta.threads.messages.create(thread.id, role="user", content="unchanged program")
         with pytest.raises(BadRequestError, match="Can't add messages to"):
             post(client, thread.id, "or not", **{"Xiaozhi-When-Locked": "refuse"})

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Query, Request
+from pydantic import BeforeValidator
 
 from xiaozhi.chat_models import Catalog
 from xiaozhi.events import Events
@@ -15,6 +16,7 @@ Included = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 # Not `default_factory=list`: of that, each request would parse the signature (0.4 ms).
 NONE: list[Included] = []
 NOTHING: list[str] = []
+NOT_EMPTY = BeforeValidator(lambda found: [value for value in found if value])
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,20 @@ async def _rooms(request: Request) -> Rooms:
     return request.app.state.rooms
 
 
+def _or(default: object) -> BeforeValidator:
+    """An empty value means that nothing was given: programs write `limit=&order=`."""
+    return BeforeValidator(lambda found: default if found == "" else found)
+
+
 async def _page_wanted(
-    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 20,
-    order: Annotated[Literal["asc", "desc"], Query(description="By `created_at`.")] = "desc",
+    limit: Annotated[int, Query(ge=1, le=100, description="How many at most."), _or(20)] = 20,
+    order: Annotated[
+        Literal["asc", "desc"], Query(description="By `created_at`."), _or("desc")
+    ] = "desc",
     after: Annotated[str | None, Query(description="Those after this id, in that order.")] = None,
     before: Annotated[str | None, Query(description="Those before this id.")] = None,
 ) -> PageWanted:
-    return PageWanted(limit, order, after, before)
+    return PageWanted(limit, order, after or None, before or None)
 
 
 async def _is_retry(x_stainless_retry_count: Annotated[str, Header()] = "0") -> bool:
@@ -51,8 +60,8 @@ async def _is_retry(x_stainless_retry_count: Annotated[str, Header()] = "0") -> 
 
 
 async def _include(
-    several: Annotated[list[Included], Query(alias="include[]")] = NONE,
-    one: Annotated[list[Included], Query(alias="include")] = NONE,
+    several: Annotated[list[Included], Query(alias="include[]"), NOT_EMPTY] = NONE,
+    one: Annotated[list[Included], Query(alias="include"), NOT_EMPTY] = NONE,
 ) -> list[str]:
     """What to add to an answer (contract 8): the one value that there is."""
     return [*several, *one]

@@ -13,8 +13,8 @@ from xiaozhi.requests import (
     FunctionTool,
     ImageFilePart,
     ToolChoice,
-    ToolResources,
 )
+from xiaozhi.tool_resources import ToolResources
 
 
 def refuse_what_is_not_there(request: Body) -> None:
@@ -29,7 +29,7 @@ def _wanted(body: Body) -> Iterable[str]:
     if not all(isinstance(tool, FunctionTool) for tool in getattr(body, "tools", None) or ()):
         yield "tools"
     resources: ToolResources | None = getattr(body, "tool_resources", None)
-    if resources and any(of_tool and of_tool.given() for _, of_tool in resources):
+    if resources and resources.name_files:
         yield "tool_resources"
     if isinstance(getattr(body, "tool_choice", None), ToolChoice):
         yield "tool_choice"

@@ -13,7 +13,6 @@ NOT_JSON = (
 
 _EXPECTED = {
     "string_type": "a string",
-    "string_unicode": "a string",
     "int_type": "an integer",
     "int_parsing": "an integer",
     "int_from_float": "an integer",
@@ -35,10 +34,11 @@ def refusal(errors: Sequence[Mapping[str, Any]], body: Any) -> InvalidRequest:
     errors = sorted(errors, key=lambda error: error["type"] != "extra_forbidden")
     error = errors[0]
     source, *loc = error["loc"]
-    if error["type"] == "json_invalid" or (source == "body" and not loc):
+    kind: str = error["type"]
+    is_no_object = source == "body" and not loc and (kind == "missing" or kind in _EXPECTED)
+    if kind == "json_invalid" or is_no_object:
         return InvalidRequest(NOT_JSON)
     param = path(loc, body if source == "body" else None)
-    kind: str = error["type"]
     if kind in _EXPECTED:
         expected, got = _EXPECTED[kind], _kind_of(error["input"])
         words = f"Invalid type for '{param}': expected {expected}, but got {got} instead."
@@ -191,12 +191,26 @@ def _pattern(param: str, error: Mapping[str, Any]) -> InvalidRequest:
 
 def _said_already(param: str, error: Mapping[str, Any]) -> InvalidRequest:
     words: str = error["msg"]
-    words = words if words[0].isupper() else f"Invalid '{param}': {words}"
-    return InvalidRequest(words, param=param, code=error["type"])
+    words = words if words[0].isupper() else f"{_invalid(param)}: {words}"
+    return InvalidRequest(words, param=param or None, code=error["type"])
+
+
+def _invalid(param: str) -> str:
+    return f"Invalid '{param}'" if param else "Invalid body"
 
 
 def _missing_last_messages(param: str, error: Mapping[str, Any]) -> InvalidRequest:
     return _missing(f"{param}.last_messages", error)
+
+
+def _half_character(param: str, error: Mapping[str, Any]) -> InvalidRequest:
+    """A string may hold it, or the name of a property: of the whole body, or of what it holds."""
+    is_key = error["loc"][-1] == "[key]"
+    if is_key:
+        param = param.removesuffix(".[key]").rpartition(".")[0]
+    what = "the name of a property" if is_key or not param else "the string"
+    words = f"{_invalid(param)}: {what} holds half a character (an unpaired surrogate)."
+    return InvalidRequest(words, param=param or None, code="invalid_type")
 
 
 def _other(param: str, error: Mapping[str, Any]) -> InvalidRequest:
@@ -219,4 +233,5 @@ _BY_TYPE: Mapping[str, Callable[[str, Mapping[str, Any]], InvalidRequest]] = {
     "string_pattern_mismatch": _pattern,
     "object_above_max_properties": _said_already,
     "property_name_above_max_length": _said_already,
+    "string_unicode": _half_character,
 }

@@ -32,9 +32,10 @@ async def run_agent(
     recorder.began()
     if found is None:
         return incomplete("max_prompt_tokens")
+    recorder.newest_message_at = found.newest_at
     if allowed.completion is not None and allowed.completion <= 0:
         return incomplete("max_completion_tokens")
-    messages = await offload(large, prompt, run, found, *done)
+    messages = await offload(large, prompt, run, found.chat, *done)
     request = ChatRequest(name, messages, _options(recorder, allowed))
     with chat_models.asking(request.model) as span:
         end = await _ask(recorder, model, request, allowed.completion)

@@ -116,6 +116,7 @@ class Answer:
     def closed(self, outcome: Outcome, usage: Usage | None, at: int) -> tuple[RunStep, Message]:
         """Step and message as they are after they have ended so. `usage`: of the step."""
         reason = outcome.message_reason or _REASON[outcome.status]
+        at = max(at, self._message.created_at)
         changes: dict[str, Any] = (
             {"status": "completed", "completed_at": at}
             if reason is None

@@ -90,7 +90,7 @@ def answered(step: RunStep, outputs: Mapping[str, str], usage: Usage | None, at:
     calls: Sequence[FunctionToolCall] = calls_of(step)
     changes: dict[str, Any] = {
         "status": "completed",
-        "completed_at": at,
+        "completed_at": max(at, step.created_at),
         "step_details": {
             "type": "tool_calls",
             "tool_calls": [

@@ -6,7 +6,7 @@ from openai.types.beta import Assistant
 from openai.types.beta.threads import Run
 
 from xiaozhi.assistants import chosen_defaults, explicit_defaults, kept_tools
-from xiaozhi.requests import CreateRun, RunSettings
+from xiaozhi.requests import CreateRun, CreateThreadAndRun, RunSettings
 from xiaozhi.runs.lifecycle import NEW
 
 EXPIRES_AFTER = 10 * 60  # s, OpenAI's
@@ -38,7 +38,7 @@ def new_run(
             "model": model,
             "instructions": _instructions(assistant, request),
             "tools": _tools(assistant, request),
-            "tool_resources": {},
+            "tool_resources": _tool_resources(request),
             "metadata": request.metadata,
             "temperature": _or(request.temperature, assistant.temperature),
             "top_p": _or(request.top_p, assistant.top_p),
@@ -69,6 +69,11 @@ def _tools(assistant: Assistant, request: RunSettings) -> list[dict[str, Any]]:
     if request.tools is not None:
         return kept_tools(request.tools)
     return [tool.to_dict() for tool in assistant.tools]
+
+
+def _tool_resources(request: RunSettings) -> dict[str, Any]:
+    found = request.tool_resources if isinstance(request, CreateThreadAndRun) else None
+    return found.kept() if found else {}
 
 
 def _response_format(assistant: Assistant, request: RunSettings) -> Any:

@@ -42,7 +42,7 @@ from xiaozhi.runs.outcome import ActionRequired, Outcome
 from xiaozhi.runs.patience import until_available
 from xiaozhi.runs.saves import Saves
 from xiaozhi.runs.shielding import shielded
-from xiaozhi.runs.steps import closed_step, total_usage
+from xiaozhi.runs.steps import closed_step, time_of_answer, time_of_calls, total_usage
 from xiaozhi.runs.surrogates import SurrogateJoiner
 from xiaozhi.runs.thoughts import Thoughts
 from xiaozhi.store import Connection, Segment, Store, Work, changed, message_rows, run_rows, written
@@ -72,6 +72,8 @@ class Recorder:
         self.epoch = segment.epoch
         # By time.monotonic(); None where the run's creation lies further back
         self.accepted = segment.accepted if segment.epoch == 0 else None
+        # The latest created_at of the thread's other messages, in Unix seconds
+        self.newest_message_at = 0
         self.steps: list[RunStep] = []
         self.own: dict[str, Message] = {}
         self.thoughts: list[Reasoning] = []
@@ -200,7 +202,8 @@ class Recorder:
 
     async def _new_answer(self, piece: str, kind: Kind) -> None:
         self._thoughts.end(self._events)
-        answer = Answer.new(self.run, len(self.steps), now())
+        time = time_of_answer(self.newest_message_at, self.steps, now())
+        answer = Answer.new(self.run, len(self.steps), time)
         step, message = answer.step, answer.message()
         await self._begin(step, message)
         self._answer, self._earlier = answer, EarlierTry()
@@ -217,7 +220,8 @@ class Recorder:
     async def _new_calls(self) -> Calls:
         self._thoughts.end(self._events)
         said = self._answer.closed(_SAID, None, now()) if self._answer else None
-        calls = Calls(self.run, len(self.steps) + (1 if said else 0), now())
+        steps = [*self.steps, said[0]] if said else self.steps
+        calls = Calls(self.run, len(steps), time_of_calls(steps, now()))
         self._saves.drop("answer")
         await self._begin(calls.step, said=said)
         self._calls, self._answer, self._earlier = calls, None, EarlierTry()

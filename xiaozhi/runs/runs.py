@@ -31,6 +31,7 @@ from xiaozhi.store import (
     Store,
     Work,
     changed,
+    message_rows,
     run_rows,
     thread_rows,
     written,
@@ -246,6 +247,13 @@ class Runs:
         )
 
     def _added(self, connection: Connection, run: Run) -> Segment:
+        if not run.instructions and not message_rows.has_any(connection, run.thread_id):
+            raise InvalidRequest(
+                f"Thread {run.thread_id} has no messages and the run has no instructions: there is "
+                "nothing to answer. Add a message to the thread, or pass 'additional_messages' or "
+                "'instructions'.",
+                code="invalid_thread",
+            )
         expires_at = run.created_at + self._expires_after
         run_rows.add_run(connection, run, owner=self.owner, expires_at=expires_at)
         return Segment(run, epoch=0, number=0)

@@ -7,9 +7,11 @@ from openai.types.beta.threads import Run
 from openai.types.beta.threads.run import Usage
 from openai.types.beta.threads.runs import RunStep
 
-from xiaozhi.ids import derived_id
+from xiaozhi.ids import derived_id, later_than
 from xiaozhi.runs.outcome import EndStatus, Outcome
 from xiaozhi.store import changed
+
+CALLS_AHEAD = 2  # s by which calls may lie ahead of the clock, to be later than what was before
 
 # Contract 8 and 9.3: the message of an incomplete run is cut, its step has been done.
 _STATUS: Mapping[EndStatus, tuple[str, str]] = {
@@ -46,13 +48,32 @@ def new_step(run: Run, number: int, details: dict[str, Any], at: int) -> RunStep
     )
 
 
+def time_of_answer(newest_message: int, before: Iterable[RunStep], at: int) -> int:
+    """The `created_at` of a message and its step: later than every message before it.
+
+    Many programs sort messages by it, and a quick model answers in the same second.
+    `newest_message`: the latest time in the thread, without the run's own messages. `before`: the
+    steps that the run has made. All times are Unix seconds.
+    """
+    return later_than(max(newest_message, _newest(before)), at)
+
+
+def time_of_calls(before: Iterable[RunStep], at: int) -> int:
+    """The `created_at` of a step that calls functions: never before that of the steps `before`."""
+    return later_than(_newest(before), at, ahead=CALLS_AHEAD)
+
+
+def _newest(steps: Iterable[RunStep]) -> int:
+    return max((step.created_at for step in steps), default=0)
+
+
 def closed_step(step: RunStep, outcome: Outcome, usage: Usage | None, at: int) -> RunStep:
     """`step` as it is after its run has ended so. `usage`: of its turn, where it is known."""
     status, time = _STATUS[outcome.status]
     if outcome.status == "incomplete" and step.type == "tool_calls":
         # Calls that were cut off have not been done.
         status, time = "cancelled", "cancelled_at"
-    changes: dict[str, Any] = {"status": status, time: at}
+    changes: dict[str, Any] = {"status": status, time: max(at, step.created_at)}
     if usage is not None:
         changes["usage"] = usage.to_dict()
     if outcome.status == "failed":

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from openai.types.beta.threads import Run
 
@@ -17,8 +17,15 @@ MESSAGES = 10_000  # of a prompt: a thread of 100,000 short ones fits many a win
 CHARACTERS = 128 * 2**20
 
 
-async def thread_messages(store: Store, run: Run, allowed: Budget) -> list[dict[str, Any]] | None:
-    """As chat messages, oldest first, without those of `run` itself; None where not one has room.
+class ThreadMessages(NamedTuple):
+    """`chat`: as chat messages, oldest first. `newest_at`: their latest `created_at`, or 0."""
+
+    chat: list[dict[str, Any]]
+    newest_at: int
+
+
+async def thread_messages(store: Store, run: Run, allowed: Budget) -> ThreadMessages | None:
+    """Those of the thread, without those of `run` itself; None where not one has room.
 
     The oldest are left out where there are too many.
     """
@@ -40,7 +47,8 @@ async def thread_messages(store: Store, run: Run, allowed: Budget) -> list[dict[
     return await offload(sum(map(len, bodies)) > LARGE, _read, bodies)
 
 
-def _read(bodies: Sequence[str]) -> list[dict[str, Any]]:
+def _read(bodies: Sequence[str]) -> ThreadMessages:
     # Not into the SDK's class, which takes seven times as long and changes nothing here.
-    found = (chat_message(json.loads(body)) for body in bodies)
-    return [message for message in found if message]
+    found = [json.loads(body) for body in bodies]
+    chat = [message for message in map(chat_message, found) if message]
+    return ThreadMessages(chat, max((one["created_at"] for one in found), default=0))

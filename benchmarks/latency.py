@@ -35,7 +35,8 @@ class Caller:
         self.assistant = self.thread = self.long = ""
 
     async def prepare(self) -> None:
-        self.assistant = (await self.post("/assistants", {"model": "scripted"}))["id"]
+        body = {"model": "scripted", "instructions": "Be brief."}
+        self.assistant = (await self.post("/assistants", body))["id"]
         self.thread = (await self.post("/threads", {}))["id"]
         said = [{"role": "user", "content": f"message {number}"} for number in range(LONG)]
         self.long = (await self.post("/threads", {"messages": said}))["id"]

@@ -201,7 +201,7 @@ def test_a_reader_that_does_not_read_holds_nothing_up_for_long(
     with started(tmp_path, *flags(model_server), XIAOZHI_STOP_WITHIN="1") as server:
         client = server.client()
         assistant = client.beta.assistants.create(model="scripted")
-        thread = client.beta.threads.create()
+        thread = client.beta.threads.create(messages=[{"role": "user", "content": "Hi"}])
         with socket.create_connection(("127.0.0.1", server.port)) as reader:
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             body = json.dumps({"assistant_id": assistant.id, "stream": True})

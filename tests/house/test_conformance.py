@@ -1,4 +1,4 @@
-"""docs/conformance.md and features.md name tests that exist; the first counts its rows rightly."""
+"""conformance.md, endpoints.md and features.md name tests that exist; the first counts rightly."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def table(text: str) -> list[list[str]]:
     return [cells(line) for line in text.splitlines() if line.startswith("| ")][1:]
 
 
-@pytest.mark.parametrize("page", ["conformance.md", "features.md"])
+@pytest.mark.parametrize("page", ["conformance.md", "endpoints.md", "features.md"])
 def test_every_test_that_it_names_exists(page: str):
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text("utf-8")))
     # Not those of the foreign clients' environments, which lie deeper

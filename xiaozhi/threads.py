@@ -27,6 +27,7 @@ from xiaozhi.requests import (
 from xiaozhi.store import (
     Connection,
     changed,
+    message_moves,
     message_rows,
     run_rows,
     thread_rows,
@@ -247,18 +248,15 @@ def _check_exchange(thread_id: str, request: Exchange) -> None:
 
 
 def _move_messages(connection: Connection, thread_id: str, request: Exchange) -> None:
+    """Raises NotFound."""
     other_id = request.other_thread_id
-    leaving: list[Message] = []
+    leaving: list[str] = []
     if request.since is not None:
-        leaving = message_rows.from_on(connection, thread_id, request.since)
-    coming = [
-        store.messages.get(connection, id, thread_id=other_id)
-        for id in dict.fromkeys(request.messages)
-    ]
-    for message in leaving:
-        message_rows.move(connection, message, other_id)
-    for message in coming:
-        message_rows.move(connection, message, thread_id)
+        leaving = message_moves.ids_from_on(connection, thread_id, request.since)
+    coming = list(dict.fromkeys(request.messages))
+    message_moves.must_be_in(connection, other_id, coming)
+    message_moves.move(connection, leaving, thread_id, other_id)
+    message_moves.move(connection, coming, other_id, thread_id)
 
 
 def _is_exchanged(connection: Connection, thread_id: str, request: Exchange) -> bool:

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, and_, bindparam, case, func, or_, select
 
 from xiaozhi import tokens
 from xiaozhi.store import tables
-from xiaozhi.store.collection import changed
 from xiaozhi.store.objects import messages
 from xiaozhi.store.search import search_on
 
@@ -33,14 +32,6 @@ _PLACES = (
 _BODIES = select(_row.body).where(_THREADS, _row.seq >= bindparam("since")).order_by(_row.seq)
 
 
-_FROM_ON = (
-    select(_row.body)
-    .where(
-        _row.thread_id == bindparam("thread"),
-        _row.seq >= select(_row.seq).where(_row.id == bindparam("message")).scalar_subquery(),
-    )
-    .order_by(_row.seq)
-)
 _NEWEST = (
     select(_row.body)
     .where(_row.thread_id == bindparam("thread"))
@@ -83,19 +74,6 @@ def delete(connection: Connection, message_id: str, thread_id: str) -> None:
     messages.must_exist(connection, message_id, thread_id=thread_id)
     search_on(connection).remove_message(connection, message_id)
     messages.delete(connection, message_id)
-
-
-def from_on(connection: Connection, thread_id: str, message_id: str) -> list[Message]:
-    """The message and those behind it, oldest first. Raises NotFound."""
-    messages.must_exist(connection, message_id, thread_id=thread_id)
-    found = connection.execute(_FROM_ON, {"thread": thread_id, "message": message_id}).scalars()
-    return [messages.type.model_validate_json(body) for body in found]
-
-
-def move(connection: Connection, message: Message, thread_id: str) -> None:
-    """To the end of another thread; it stays what it is."""
-    delete(connection, message.id, message.thread_id)
-    add(connection, changed(message, {"thread_id": thread_id}))
 
 
 def newest(connection: Connection, thread_id: str) -> str | None:

@@ -5,6 +5,7 @@ It goes on when the page is closed. Where the server goes away, the rest stays a
 
 import threading
 import time
+from collections.abc import Mapping
 
 from openai import APIError
 
@@ -32,17 +33,21 @@ class Clearing:
             # First all of them: what is begun from now on stays.
             ids = list(dict.fromkeys(each.id for each in shelves.everywhere()))
             self.total = len(ids)
-            self._delete(ids)
+            self._delete(ids, shelves.archives())
+            # Versions that another page has made meanwhile
+            for id, archives in shelves.archives().items():
+                if id in self.gone:
+                    shelves.delete_at_once(id, archives)
         except APIError:
             self.broke_off = True
         finally:
             shelves.changed()
             self.has_ended = True
 
-    def _delete(self, ids: list[str]) -> None:
+    def _delete(self, ids: list[str], archives: Mapping[str, list[str]]) -> None:
         told = time.monotonic()
         for id in ids:
-            shelves.delete_at_once(id)
+            shelves.delete_at_once(id, archives.get(id, []))
             self.gone.add(id)
             if time.monotonic() - told > TOLD_EVERY:
                 shelves.changed()

@@ -114,13 +114,27 @@ def delete(thread_id: str) -> None:
     later(LINGERS, lambda: throw_away([thread_id]))
 
 
-def delete_at_once(thread_id: str) -> None:
+def archives() -> dict[str, list[str]]:
+    """The ids of all threads of earlier versions, by the conversation whose they are.
+
+    One look through all threads: to ask for those of one conversation after the other would be as
+    many looks. Raises openai.APIError.
+    """
+    found: dict[str, list[str]] = {}
+    for thread in _page(MOST, {}, order="asc"):
+        if kept_for := (thread.metadata or {}).get(KEPT_FOR):
+            found.setdefault(kept_for, []).append(thread.id)
+    return found
+
+
+def delete_at_once(thread_id: str, archives: Iterable[str] | None = None) -> None:
     """With its earlier versions, and nothing takes it back. One that is gone is no error.
 
-    Raises openai.APIError.
+    `archives`: the threads of its versions; None: they are looked for. Raises openai.APIError.
     """
-    beside, _ = _listed(KEPT, {KEPT_FOR: thread_id})
-    for id in (*(each.id for each in beside), thread_id):
+    if archives is None:
+        archives = [each.id for each in _listed(KEPT, {KEPT_FOR: thread_id})[0]]
+    for id in (*archives, thread_id):
         # By another page, in this moment
         with suppress(NotFoundError):
             client().beta.threads.delete(id)

@@ -4,6 +4,8 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 
 from openai.types.beta.threads import MessageContentPartParam
 
@@ -16,6 +18,11 @@ class Picture:
 
     content: bytes
     mime: str
+
+    @cached_property
+    def digest(self) -> str:
+        """What its bytes are known by."""
+        return sha256(self.content).hexdigest()
 
     @property
     def url(self) -> str:

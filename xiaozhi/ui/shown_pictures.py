@@ -3,7 +3,6 @@
 Their bytes travel to a browser once: Streamlit serves them under an address of their content.
 """
 
-import hashlib
 from urllib.parse import quote
 
 import streamlit as st
@@ -37,7 +36,7 @@ def alt(number: int, count: int) -> str:
 
 
 def _show(picture: Picture, words: str) -> None:
-    shown = _ready(hashlib.sha256(picture.content).hexdigest(), picture)
+    shown = _ready(picture.digest, picture)
     if shown is None:
         st.caption(_("A picture that cannot be shown"), width="content")
         return

@@ -8,7 +8,7 @@ from openai.types.beta.threads import Message, Run
 
 from xiaozhi.ui import shown_pictures
 from xiaozhi.ui.markdown import for_streamlit, settled
-from xiaozhi.ui.question import Question, held_in
+from xiaozhi.ui.question import Picture, Question, held_in
 from xiaozhi.ui.signs import literally
 from xiaozhi.ui.texts import _
 
@@ -23,12 +23,18 @@ def text_of(message: Message) -> str:
 def asked_in(message: Message) -> Question:
     """What `message` says and shows."""
     urls = [part.image_url.url for part in message.content if part.type == "image_url"]
-    found = [(url, held_in(url)) for url in urls]
+    found = [(url, _held_in(message.id, place, url)) for place, url in enumerate(urls)]
     return Question(
         text_of(message),
         tuple(picture for _url, picture in found if picture),
         tuple(url for url, picture in found if not picture),
     )
+
+
+@st.cache_resource(max_entries=shown_pictures.KEPT, show_spinner=False)
+def _held_in(message_id: str, place: int, _url: str) -> Picture | None:
+    """Read once, not at each look: the content of a message does not change."""
+    return held_in(_url)
 
 
 def show(

@@ -13,6 +13,7 @@ from openai import APIConnectionError, APIError, OpenAI, Stream
 from openai.types.beta.assistant_stream_event import AssistantStreamEvent
 from websockets.sync.client import connect
 
+from tests.postgres import migrated, postgres_server
 from tests.process.processes import Process, started
 from tests.process.test_dying import poll, say, texts
 from tests.running import KEY
@@ -232,3 +233,24 @@ def test_an_open_page_does_not_hold_it_up(
         assert server.stop() == 0
         assert time.monotonic() - began < 4
     assert "Traceback" not in "".join(server.said)
+
+
+def test_it_stops_although_postgres_is_away_and_its_run_goes_on_later(
+    tmp_path: Path, model: Scripted, model_server: tuple[Scripted, str]
+):
+    model.script = [LONG, Says("the whole answer")]
+    with postgres_server() as postgres:
+        settings = [*flags(model_server), "--database", migrated(postgres.create_database())]
+        with started(tmp_path, *settings, XIAOZHI_STOP_WITHIN="1") as server:
+            client = server.client()
+            listener = Listener(client, "hello")
+            listener.wait_for_words()
+            postgres.kill()
+            began = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - began < 20
+        listener.end()
+        postgres.start()
+        with started(tmp_path, *settings, port=server.port):
+            assert poll(client, listener.run).status == "completed"
+            assert texts(client, listener.thread.id) == ["hello", "the whole answer"]

@@ -1,7 +1,9 @@
 """What most tests start from: a scripted model over HTTP, the server before it, and the SDK."""
 
+import gc
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ from openai.types.beta import Assistant, Thread
 
 from tests import depth
 from tests.lanes import Lanes
+from tests.lost_exceptions import Lost
 from tests.postgres import PostgresServer, migrated, postgres_server
+from tests.process.processes import close_clients
 from tests.running import Running, running
 from xiaozhi.chat_models.scripted import Scripted
 
@@ -27,6 +31,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
     return Lanes(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Whoever is root can have all that a test needs: CI skips nothing unnoticed."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.geteuid() == 0:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though nothing may be as root: {report.longrepr}"
+    return report
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_from_outside(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No setting of the person who runs the tests reaches them."""
@@ -34,6 +48,30 @@ def nothing_from_outside(tmp_path_factory: pytest.TempPathFactory) -> None:
         if name.startswith(("XIAOZHI_", "OPENAI_")):
             del os.environ[name]
     os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lost() -> Iterator[Lost]:
+    """Exceptions in this process that nobody saw."""
+    handler = Lost()
+    logging.getLogger("asyncio").addHandler(handler)
+    yield handler
+    logging.getLogger("asyncio").removeHandler(handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_lost_in_a_file(lost: Lost) -> Iterator[None]:
+    yield
+    close_clients()
+    # A task tells of its exception when it goes; those in a circle go with the next collection.
+    gc.collect()
+    assert lost.taken() == []
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_lost(lost: Lost) -> Iterator[None]:
+    yield
+    assert lost.taken() == []
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
     python3 tests/deploy/prepare.py
 
 The package is unpacked below .cache and not installed: nothing is started, no root is needed. Where
-that cannot be (no apt, no network), the tests that need it say so and are skipped.
+there is no apt, install nginx first.
 """
 
 import shutil
@@ -15,8 +15,10 @@ UNPACKED = Path(__file__).resolve().parents[2] / ".cache/nginx"
 
 
 def main() -> None:
-    if nginx() is not None or shutil.which("apt-get") is None:
+    if nginx() is not None:
         return
+    if shutil.which("apt-get") is None:
+        raise SystemExit("nginx is missing: install it first.")
     print("Getting nginx …", flush=True)
     # A folder of its own: apt writes into the one it is called in, as another user where it can.
     with tempfile.TemporaryDirectory() as folder:
@@ -25,7 +27,7 @@ def main() -> None:
             UNPACKED.mkdir(parents=True)
             subprocess.run(["dpkg-deb", "--extract", package, UNPACKED], check=True)
     if nginx() is None:
-        print("nginx could not be had: the balancer's tests will be skipped.", flush=True)
+        raise SystemExit("nginx could not be had: install it first (sudo apt-get install nginx).")
 
 
 def nginx() -> str | None:

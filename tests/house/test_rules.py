@@ -57,16 +57,63 @@ def test_errors_are_caught_broadly_in_known_places_only():
     found: dict[str, int] = {}
     for path in modules():
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ExceptHandler) and (
-                node.type is None
-                or (
-                    isinstance(node.type, ast.Name)
-                    and node.type.id in ("Exception", "BaseException")
-                )
-            ):
+            if catches_everything(node):
                 name = str(path.relative_to(ROOT))
                 found[name] = found.get(name, 0) + 1
     assert found == BROAD_EXCEPTS
+
+
+def catches_everything(node: ast.AST) -> bool:
+    """Whether `node` is an `except` or a `suppress` of everything."""
+    match node:
+        case ast.ExceptHandler(type=caught):
+            return is_broad(caught)
+        case ast.Call(func=ast.Name(id="suppress") | ast.Attribute(attr="suppress"), args=caught):
+            return any(is_broad(one) for one in caught)
+        case _:
+            return False
+
+
+def is_broad(caught: ast.expr | None) -> bool:
+    """Whether an `except` catches everything: by name, by no name, or as one of several."""
+    match caught:
+        case None:
+            return True
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in ("Exception", "BaseException", "ExceptionGroup", "BaseExceptionGroup")
+        case ast.Tuple(elts=several) | ast.List(elts=several):
+            return any(is_broad(one) for one in several)
+        case ast.Starred(value=several) | ast.NamedExpr(value=several):
+            return is_broad(several)
+        case ast.BinOp(left=left, right=right):
+            return is_broad(left) or is_broad(right)
+        case _:
+            return False
+
+
+@pytest.mark.parametrize(
+    ("clause", "broad"),
+    [
+        ("except:", True),
+        ("except Exception:", True),
+        ("except BaseException as error:", True),
+        ("except (Exception, KeyError):", True),
+        ("except (KeyError, (ValueError, Exception)):", True),
+        ("except builtins.Exception:", True),
+        ("except (KeyError, *(Exception,)):", True),
+        ("except (KeyError,) + (Exception,):", True),
+        ("except* Exception:", True),
+        ("with suppress(KeyError, Exception):", True),
+        ("with contextlib.suppress(Exception):", True),
+        ("with suppress(KeyError):", False),
+        ("except KeyError:", False),
+        ("except (KeyError, ValueError):", False),
+        ("except errors.NotFound:", False),
+    ],
+)
+def test_every_way_to_catch_everything_is_seen(clause: str, broad: bool):
+    code = f"try: pass\n{clause} pass" if clause.startswith("except") else f"{clause} pass"
+    assert any(map(catches_everything, ast.walk(ast.parse(code)))) == broad
 
 
 def test_no_file_names_a_package_registry():

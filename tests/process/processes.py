@@ -15,15 +15,23 @@ from pathlib import Path
 
 from openai import OpenAI
 
+from tests.lost_exceptions import has_lost
 from tests.running import KEY
 
 READY_WITHIN = 60.0  # s
+_CLIENTS: list[OpenAI] = []
 
 
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
+
+
+def close_clients() -> None:
+    """Else the garbage collector finds their sockets, and complains in whatever test runs then."""
+    while _CLIENTS:
+        _CLIENTS.pop().close()
 
 
 def command(*arguments: str) -> list[str]:
@@ -68,7 +76,10 @@ class Process:
         self.pid = self._process.pid
 
     def client(self) -> OpenAI:
-        return OpenAI(base_url=self.url, api_key=KEY, max_retries=0)
+        """Usable for as long as the test's file runs, also with the next server at this port."""
+        client = OpenAI(base_url=self.url, api_key=KEY, max_retries=0)
+        _CLIENTS.append(client)
+        return client
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_WITHIN
@@ -98,6 +109,7 @@ class Process:
         """Wait for it; the exit status."""
         status = self._process.wait(30)
         self._reader.join(10)
+        assert not has_lost("".join(self.said)), "".join(self.said)
         return status
 
     def _read(self) -> None:

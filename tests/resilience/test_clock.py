@@ -90,7 +90,7 @@ class Timed:
 def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Timed]:
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
     if library is None:
-        pytest.skip("libfaketime is not there (Debian: faketime)")
+        pytest.fail("libfaketime is missing: ./test installs it (Debian: faketime)")
     folder = tmp_path_factory.mktemp("timed")
     clock = Clock(library, folder)
     with (

@@ -28,7 +28,7 @@ def now() -> int:
 
 
 # Seconds by which a thread's newest message may lie ahead of the clock: a program that gets several
-# answers a second runs ahead. Further ahead than that, the clock was set back.
+# answers a second runs ahead. Further ahead than that, the clock was set back (decision 30).
 FURTHEST_AHEAD = 60
 
 

@@ -12,7 +12,7 @@ from openai.types.beta.threads import Message
 
 from xiaozhi import store
 from xiaozhi.errors import InvalidRequest
-from xiaozhi.ids import new_id, not_before
+from xiaozhi.ids import later_than, new_id, not_before
 from xiaozhi.metadata import MetadataPatch
 from xiaozhi.requests import (
     CreateMessage,
@@ -41,6 +41,7 @@ REPEATED_WITHIN = 60  # s
 THREAD_HAS_CHANGED = "thread_has_changed"
 # The code of a patch that is refused as a key has not the value on which the patch depends
 METADATA_HAS_CHANGED = "metadata_has_changed"
+POSTED_AHEAD = 2  # s by which a posted message may lie ahead of the clock
 SENT_BY_CLIENTS = ("role", "content", "attachments", "metadata")
 
 
@@ -288,17 +289,27 @@ def add_messages_of_run(
 def _add_messages(
     connection: Connection, thread_id: str, requests: Sequence[CreateMessage], at: int
 ) -> list[Message]:
-    """To the end of the thread, which nobody else changes meanwhile.
-
-    `at`: Unix seconds; they get a later time where the thread's newest message has one, for its
-    answers may lie a second or two ahead of the clock.
-    """
+    """To the end of the thread, which nobody else changes meanwhile. `at`: Unix seconds."""
     if requests:
-        at = not_before(message_rows.newest_at(connection, thread_id), at)
+        at = _time_behind(message_rows.newest(connection, thread_id), at)
     added = [new_message(thread_id, request, at) for request in requests]
     for message in added:
         message_rows.add(connection, message)
     return added
+
+
+def _time_behind(newest: str | None, at: int) -> int:
+    """The `created_at` of what a client posts behind `newest`, the JSON of a message, if any.
+
+    Answers may lie ahead of the clock: it is no earlier, and later where that is still near the
+    clock. Messages that are posted in a row have one time.
+    """
+    if newest is None:
+        return at
+    before = json.loads(newest)
+    if before["role"] == "assistant":
+        return later_than(before["created_at"], at, ahead=POSTED_AHEAD)
+    return not_before(before["created_at"], at)
 
 
 def _content(request: CreateMessage) -> list[dict[str, Any]]:

@@ -1,16 +1,17 @@
 """What programs that others wrote send as a matter of course, in Python, Node, Go, PHP and Ruby."""
 
+import asyncio
 import json
 import time
 from typing import Any
 
 import pytest
-from openai import BadRequestError, OpenAI
+from openai import AsyncOpenAI, BadRequestError, OpenAI
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message
 
 from tests.api.test_transport import ask
-from tests.running import Running
+from tests.running import KEY, Running
 from xiaozhi.chat_models.scripted import Calls, Says, Scripted
 
 WEATHER: Any = {"type": "function", "function": {"name": "weather"}}
@@ -107,9 +108,44 @@ def test_an_answer_is_later_than_its_question(
         next_asked, next_answer = turn(client, thread, assistant)
         assert answer.created_at <= next_asked.created_at < next_answer.created_at
         answer = next_answer
+        assert next_answer.created_at <= time.time() + 12
     newest_first = client.beta.threads.messages.list(thread.id).data
     times = [message.created_at for message in newest_first]
     assert times == sorted(times, reverse=True)
+
+
+def test_two_quick_turns_are_in_order_for_who_sorts_by_time(
+    client: OpenAI, model: Scripted, assistant: Assistant
+):
+    thread = client.beta.threads.create()
+    said = [message for _ in range(2) for message in turn(client, thread, assistant)]
+    times = [message.created_at for message in said]
+    assert times == sorted(set(times))
+    # Sorted as programs do it: what comes newest first by default, so equal times would be reversed
+    found = sorted(client.beta.threads.messages.list(thread.id), key=lambda one: one.created_at)
+    assert [message.id for message in found] == [message.id for message in said]
+
+
+def test_times_ascend_whoever_posts_at_the_same_time(
+    server: Running, client: OpenAI, model: Scripted, thread: Thread, assistant: Assistant
+):
+    turn(client, thread, assistant)
+
+    async def story() -> None:
+        async with AsyncOpenAI(base_url=server.url, api_key=KEY, max_retries=0) as several:
+            posting = (
+                several.beta.threads.messages.create(thread.id, role="user", content=f"{number}")
+                for number in range(30)
+            )
+            await asyncio.gather(*posting)
+
+    asyncio.run(story())
+    asked, answer = turn(client, thread, assistant)
+    found = client.beta.threads.messages.list(thread.id, order="asc", limit=100).data
+    times = [message.created_at for message in found]
+    assert times == sorted(times)
+    assert [message.id for message in found[-2:]] == [asked.id, answer.id]
+    assert times[-2] < times[-1] <= time.time() + 5
 
 
 def test_many_questions_at_once_do_not_run_ahead_of_the_clock(

@@ -3,7 +3,6 @@
 A prompt asks for their sizes first, then only for those that fit.
 """
 
-import json
 from typing import NamedTuple
 
 from openai.types.beta.threads import Message
@@ -79,12 +78,6 @@ def delete(connection: Connection, message_id: str, thread_id: str) -> None:
 def newest(connection: Connection, thread_id: str) -> str | None:
     """The JSON of the newest message, whoever made it."""
     return connection.execute(_NEWEST, {"thread": thread_id}).scalar()
-
-
-def newest_at(connection: Connection, thread_id: str) -> int:
-    """The `created_at` of the newest message; 0 where there is none."""
-    body = newest(connection, thread_id)
-    return 0 if body is None else json.loads(body)["created_at"]
 
 
 def has_any(connection: Connection, thread_id: str) -> bool:

@@ -13,6 +13,7 @@ clock that jumps makes no run late that is executed here.
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from xiaozhi.dispatch import Dispatcher
@@ -49,6 +50,8 @@ class Watchdog:
         self._since: dict[tuple[str, str], float] = {}
         # By when (time.monotonic()) a run expires that is executed here, by its id
         self._deadlines: dict[str, float] = {}
+        # How often each run was tried to be put right, by its id
+        self._attempts: Counter[str] = Counter()
         # Runs that were set going again, by their ids
         self._resumed: set[str] = set()
         self._looking: asyncio.Task[None] | None = None
@@ -83,11 +86,12 @@ class Watchdog:
             key: self._since.get(key, seen) for key in ((run.id, what) for run, what in wrong)
         }
         self._resumed &= {run.id for run in found}
-        for run, what in wrong:
+        # An attempt that fails ends this look: with the next one, the others come first.
+        attempts = self._attempts = Counter({run.id: self._attempts[run.id] for run in found})
+        for run, what in sorted(wrong, key=lambda one: attempts[one[0].id]):
             patience = BELIEVED_AFTER if run.is_own else BELIEVED_OF_OTHERS_AFTER
             if seen - self._since[run.id, what] >= patience:
-                # At once again, where it fails: not all others with it.
-                del self._since[run.id, what]
+                attempts[run.id] += 1
                 await self._put_right(run, what)
 
     def _what_is_wrong(self, run: Unattended, at: int, seen: float) -> str:

@@ -226,7 +226,9 @@ def left_behind(
     client: OpenAI, server: Running, assistant_id: str, status: str, *, overdue: bool
 ) -> Run:
     """A run that holds its thread, and that nobody executes."""
-    ended = client.beta.threads.create_and_run_poll(assistant_id=assistant_id)
+    ended = client.beta.threads.create_and_run_poll(
+        assistant_id=assistant_id, thread={"messages": [{"role": "user", "content": "hello"}]}
+    )
     expires_at = int(time.time()) + (-1 if overdue else 600)
     row = {"id": f"{ended.id}x", "status": status, "completed_at": None, "usage": None}
     run = changed(ended, {**row, "expires_at": expires_at})

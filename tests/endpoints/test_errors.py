@@ -132,7 +132,7 @@ def test_openai_s_words_come_first(ask: Ask):
     assert message.endswith("The model endpoint failed: overloaded")
 
 
-@pytest.mark.parametrize("nothing", [None, "", {}, False])
+@pytest.mark.parametrize("nothing", [None, "", {}, False, {"code": None, "message": None}])
 def test_an_error_that_is_none_is_none(client: OpenAI, ask: Ask, nothing: Any):
     """Some send the field with each chunk."""
     run = ask(

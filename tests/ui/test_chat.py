@@ -6,6 +6,7 @@ import pytest
 from openai import OpenAI
 from playwright.sync_api import expect
 
+from tests.running import until
 from tests.ui.conftest import OLD_ASSISTANT, at_a_function
 from tests.ui.looking import GROWING, GROWN, Looking
 from xiaozhi.chat_models.scripted import Calls, Fails, Hangs, Says, Scripted
@@ -45,6 +46,18 @@ def test_an_old_assistant_lives_on_under_its_id(look: Looking, client: OpenAI, m
     seen.composer.press("Enter")
     seen.says("又在了。")
     assert client.beta.assistants.retrieve(OLD_ASSISTANT).id == OLD_ASSISTANT
+
+
+def test_the_page_asks_for_nothing_that_nobody_chose(look: Looking, model: Scripted):
+    """Many models refuse what they have no choice in; titles are asked for like answers."""
+    model.script = [Says("好的。")]
+    model.asides.clear()
+    seen = look()
+    seen.ask("你好")
+    seen.says("好的。")
+    until(lambda: model.asides)
+    assert set(model.requests[-1]) == {"model", "messages", "stream", "stream_options"}
+    assert set(model.asides[-1]) == {"model", "messages", "stream"}
 
 
 def test_a_reload_shows_the_same_conversation(look: Looking, model: Scripted):

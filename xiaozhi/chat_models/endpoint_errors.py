@@ -74,7 +74,7 @@ def error_in(found: Mapping[str, Any]) -> Any:
 
     Its field `error` alone is none as long as it is null: some send that with each chunk.
     """
-    if error := found.get("error"):
+    if (error := found.get("error")) and not _is_empty(error):
         return found if error is True or isinstance(error, str) else error
     if found.get("object") == "error":
         return found
@@ -85,6 +85,11 @@ def error_in(found: Mapping[str, Any]) -> Any:
         return cast("dict[str, Any]", base)
     says = any(found.get(key) and isinstance(found[key], str | list) for key in _WORDS)
     return found if says or found.get("errors") or found.get("type") == "error" else None
+
+
+def _is_empty(error: Any) -> bool:
+    """Whether it is an object with nothing in it: {"code": null, "message": null}."""
+    return isinstance(error, dict) and not any(cast("dict[str, Any]", error).values())
 
 
 def failure(error: Any, reason: str) -> ModelFailed:

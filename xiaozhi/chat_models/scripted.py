@@ -149,7 +149,7 @@ class Scripted:
     """`script`: one line an answer, in order; after the last one `otherwise`, or what it replies.
 
     `sees`: the `input_modalities` of models, by their names; of others nothing is said.
-    `requests`: the bodies that were asked, in order; without those answered by `aside`.
+    `requests`: the bodies that were asked, in order; those answered by `aside` are in `asides`.
     """
 
     def __init__(
@@ -170,6 +170,7 @@ class Scripted:
         self._let_go = threading.Event()
         self._let_go.set()
         self.requests: list[dict[str, Any]] = []
+        self.asides: list[dict[str, Any]] = []
         self.api_keys: set[str | None] = set()
         self.traceparents: list[str | None] = []
         self.app = Starlette(
@@ -216,8 +217,8 @@ class Scripted:
 
     async def _answer(self, request: Request) -> Response:
         body = json.loads(await request.body())
-        if (line := self.aside(body)) is None:
-            self.requests.append(body)
+        line = self.aside(body)
+        (self.requests if line is None else self.asides).append(body)
         self.api_keys.add(request.headers.get("authorization"))
         self.traceparents.append(request.headers.get("traceparent"))
         line = line or self._line(body)

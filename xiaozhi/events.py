@@ -149,8 +149,6 @@ class Events:
 
     def __init__(self) -> None:
         self._topics: dict[str, _Topic] = {}
-        # For those who come to listen
-        self.turns = Turns()
 
     def open(self, topic: str, edition: str | None = None) -> None:
         """From now on `topic` is there, and empty. A topic that is there already goes on.

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from xiaozhi import logs, metrics, tracing
 from xiaozhi.api.bases import base_of
 from xiaozhi.api.docs import OPEN
+from xiaozhi.turns import Turns
 
 LEFT = 499  # the client has left before the answer began; nginx's number for it
 PAGE = "page"
@@ -38,11 +39,14 @@ class Access:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        # A thousand requests that come together must not begin in one round of the event loop.
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        await self._turns.mine()
         began = time.perf_counter()
         answer_began: float | None = None
         status = 0

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from xiaozhi.api.parts import InParts
 from xiaozhi.api.refusals import NOT_JSON, refusal
 from xiaozhi.errors import (
     InvalidRequest,
@@ -25,6 +26,8 @@ from xiaozhi.errors import (
 from xiaozhi.store import Page
 
 POLL_AFTER = 200  # ms that the SDKs' pollers are asked to wait
+
+PUT_TOGETHER = 1_000_000  # characters of a page; one that is longer is sent in parts
 
 STATUS: Mapping[type[XiaozhiError], int] = {
     UnsupportedContent: 415,
@@ -49,10 +52,15 @@ def answer(body: str, **headers: str) -> Response:
 def page(found: Page) -> Response:
     """Contract 3.4. Both ids are null where the page is empty."""
     first, last = (found.ids[0], found.ids[-1]) if found.ids else (None, None)
-    return answer(
-        f'{{"object":"list","data":[{",".join(found.bodies)}],"first_id":{json.dumps(first)},'
-        f'"last_id":{json.dumps(last)},"has_more":{json.dumps(found.has_more)}}}'
+    head = '{"object":"list","data":['
+    tail = (
+        f'],"first_id":{json.dumps(first)},"last_id":{json.dumps(last)},'
+        f'"has_more":{json.dumps(found.has_more)}}}'
     )
+    if sum(map(len, found.bodies)) <= PUT_TOGETHER:
+        return answer(head + ",".join(found.bodies) + tail)
+    behind = (text for body in found.bodies[1:] for text in (",", body))
+    return InParts([head, found.bodies[0], *behind, tail])
 
 
 def deleted(id: str, object: str) -> Response:

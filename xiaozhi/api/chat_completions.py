@@ -10,7 +10,8 @@ from xiaozhi import chat_models
 from xiaozhi.api import answers
 from xiaozhi.api.bodies import JsonRoute
 from xiaozhi.api.dependencies import Rooms, TheRooms
-from xiaozhi.api.event_stream import HEADERS, WhileRead, body
+from xiaozhi.api.event_stream import HEADERS, WhileRead
+from xiaozhi.api.parts import body
 from xiaozhi.chat_models import ChatModel, Relayed
 from xiaozhi.errors import ModelFailed
 from xiaozhi.requests import Body, CreateChatCompletion, CreateDeploymentCompletion

@@ -3,13 +3,14 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from xiaozhi import metrics
+from xiaozhi.api.parts import body, parts
 from xiaozhi.events import DONE, Events, Frames, frame
 from xiaozhi.runs import REASONING
 
@@ -17,7 +18,6 @@ KEEP_ALIVE = 15.0  # s of silence until a comment line keeps the connection from
 # Without an empty line behind it, which would end an event: the SDKs tell one without data wherever
 # an id has come before, and fail at it.
 PING = b": ping\n"
-LARGEST_PART = 65_536  # bytes that are sent at once
 OF_REASONING = b"event: " + REASONING.encode()
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
@@ -74,7 +74,7 @@ class EventStream(WhileRead):
                 # A model may think for minutes, of which most readers hear nothing.
                 if not data and frames and time.monotonic() - sent < KEEP_ALIVE:
                     continue
-                for part in _parts(data or PING):
+                for part in parts(data or PING):
                     await send(body(part))
                 sent = time.monotonic()
         await send(body(DONE, last=True))
@@ -93,17 +93,6 @@ class EventStream(WhileRead):
     def written(self, frames: Sequence[tuple[int, bytes]]) -> bytes:
         """`frames`: with their numbers."""
         return b"".join([data for _, data in frames])
-
-
-def body(data: bytes, *, last: bool = False) -> dict[str, object]:
-    return {"type": "http.response.body", "body": data, "more_body": not last}
-
-
-def _parts(data: bytes) -> Iterable[bytes]:
-    """What is sent at a time: a reader that does not read has no more than that in memory."""
-    if len(data) <= LARGEST_PART:
-        return [data]
-    return (data[at : at + LARGEST_PART] for at in range(0, len(data), LARGEST_PART))
 
 
 async def _left(receive: Receive) -> None:
@@ -147,6 +136,6 @@ class _Told(WhileRead):
     async def send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         for name, data in self._events:
-            for part in _parts(frame(name, data)):
+            for part in parts(frame(name, data)):
                 await send(body(part))
         await send(body(DONE, last=True))

@@ -133,7 +133,6 @@ async def events(
     def work(connection: Connection) -> None:
         store.runs.must_exist(connection, run_id, thread_id=thread_id)
 
-    await rooms.events.turns.mine()
     await rooms.store.read(work)
     if not await rooms.runs.telling.can_be_heard(thread_id, run_id):
         events = await rooms.runs.telling.told(thread_id, run_id)

@@ -5,7 +5,8 @@ All functions take the open connection of a transaction and run at once; `Store.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Delete,
     Insert,
+    Row,
     Select,
     Table,
     Update,
@@ -29,6 +31,8 @@ from sqlalchemy import (
 )
 
 from xiaozhi.errors import NotFound
+
+PAGE_CHARACTERS = 128 * 2**20  # a page that is longer has fewer objects
 
 AnyObject = Assistant | Thread | Message | Run | RunStep
 Object = TypeVar("Object", bound=AnyObject)
@@ -144,9 +148,8 @@ class Collection(Generic[Object]):
             self.table, tuple(within), wanted.order, after is not None, before is not None
         )
         values = {"after": after, "before": before, "limit": wanted.limit + 1, **within}
-        found = connection.execute(statement, values).all()
-        has_more = len(found) > wanted.limit
-        found = found[: wanted.limit]
+        with closing(connection.execute(statement, values)) as rows:
+            found, has_more = _as_many_as_fit(rows, wanted.limit)
         if backwards:
             found = found[::-1]
         return Page([row.id for row in found], [row.body for row in found], has_more)
@@ -169,6 +172,21 @@ class Collection(Generic[Object]):
         if id is None:
             return None
         return connection.execute(_select(self.table, "seq", ("id",)), {"id": id}).scalar()
+
+
+def _as_many_as_fit(rows: Iterable[Row[Any, Any]], limit: int) -> tuple[list[Row[Any, Any]], bool]:
+    """So many of the rows, fewer where they are long; and whether there are more.
+
+    A hundred messages with ten pictures each would be a gigabyte.
+    """
+    found: list[Row[Any, Any]] = []
+    characters = 0
+    for row in rows:
+        if len(found) == limit or characters > PAGE_CHARACTERS:
+            return found, True
+        found.append(row)
+        characters += len(row.body)
+    return found, False
 
 
 # Statements are built once: building one costs five times as much as running it.

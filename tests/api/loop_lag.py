@@ -66,4 +66,4 @@ def others_served(server: Running) -> Generator[Heart]:
         server.on_the_loop(heart.stop)
         gc.unfreeze()
     assert set(answered) == {200}
-    assert heart.longest < MOST
+    assert heart.longest < MOST, heart.longest

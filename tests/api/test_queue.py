@@ -84,7 +84,7 @@ def test_who_is_cancelled_while_it_waits_ends_at_once(
     began = time.monotonic()
     client.beta.threads.runs.cancel(waiting.id, thread_id=waiting.thread_id)
     cancelled = ended(client, waiting)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4, "the one before it has 5 s to think"
     assert cancelled.status == "cancelled"
     assert cancelled.started_at is None
     client.beta.threads.messages.create(waiting.thread_id, role="user", content="still here")

@@ -19,6 +19,10 @@ from tests.process.test_dying import poll, say, texts
 from tests.running import KEY
 from xiaozhi.chat_models.scripted import Calls, Says, Scripted
 
+# A stop that waits for nothing takes 0.2 s, on a machine that has nothing else to do. On a busy one
+# it still takes far less than what it would wait for.
+AT_ONCE = 6.0  # s
+WAITS = "20"  # s that it has for what is under way
 WORDS = [f"{number} " for number in range(20)]
 TWO_SECONDS = Says(WORDS, pause=0.1)
 LONG = Says(WORDS, pause=1.0)
@@ -43,10 +47,10 @@ class Listener:
         [self.run] = client.beta.threads.runs.list(self.thread.id).data
 
     def wait_for_words(self) -> None:
-        assert self._began.wait(10)
+        assert self._began.wait(30)
 
     def end(self) -> list[str]:
-        self._following.join(15)
+        self._following.join(30)
         assert not self._following.is_alive()
         return self.heard
 
@@ -81,7 +85,7 @@ def test_a_stream_that_is_under_way_ends_completely(
     tmp_path: Path, model: Scripted, model_server: tuple[Scripted, str]
 ):
     model.script = [TWO_SECONDS]
-    with started(tmp_path, *flags(model_server)) as server:
+    with started(tmp_path, *flags(model_server), XIAOZHI_STOP_WITHIN=WAITS) as server:
         client = server.client()
         listener = Listener(client, "hello")
         listener.wait_for_words()
@@ -92,9 +96,9 @@ def test_a_stream_that_is_under_way_ends_completely(
         assert listener.end()[-1] == "thread.run.completed"
         began = time.monotonic()
         assert server.end() == 0
-        assert time.monotonic() - began < 4, "there is nothing more to wait for"
+        assert time.monotonic() - began < AT_ONCE, "there is nothing more to wait for"
     assert listener.error is None
-    assert "Stopping: what is under way has 10 s to end." in "".join(server.said)
+    assert "Stopping: what is under way has 20 s to end." in "".join(server.said)
     with started(tmp_path, *flags(model_server), port=server.port):
         assert texts(client, listener.thread.id) == ["hello", "".join(WORDS)]
     assert len(model.requests) == 1
@@ -126,7 +130,8 @@ def test_a_stream_that_takes_too_long_is_cut_with_a_sentence_and_goes_on_later(
         listener.wait_for_words()
         began = time.monotonic()
         assert server.stop() == 0
-        assert 0.9 < time.monotonic() - began < 4
+        # The answer would take 20 s.
+        assert 0.9 < time.monotonic() - began < 1 + AT_ONCE
     listener.end()
     assert isinstance(listener.error, APIError)
     assert "the run goes on when the server has started again" in listener.error.message
@@ -160,7 +165,7 @@ def test_being_told_twice_it_stops_at_once(
     tmp_path: Path, model: Scripted, model_server: tuple[Scripted, str]
 ):
     model.script = [LONG, Says("the whole answer")]
-    with started(tmp_path, *flags(model_server)) as server:
+    with started(tmp_path, *flags(model_server), XIAOZHI_STOP_WITHIN=WAITS) as server:
         client = server.client()
         listener = Listener(client, "hello")
         listener.wait_for_words()
@@ -169,7 +174,7 @@ def test_being_told_twice_it_stops_at_once(
         began = time.monotonic()
         server.ask_to_stop()
         assert server.end() == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < AT_ONCE
     with started(tmp_path, *flags(model_server), port=server.port):
         assert poll(client, listener.run).status == "completed"
         assert texts(client, listener.thread.id) == ["hello", "the whole answer"]
@@ -180,7 +185,7 @@ def test_with_nothing_under_way_it_stops_at_once(
 ):
     """Also where a client keeps its connection, and where a run waits for its client."""
     model.script = [Calls([("weather", "{}")])]
-    with started(tmp_path, *flags(model_server)) as server:
+    with started(tmp_path, *flags(model_server), XIAOZHI_STOP_WITHIN=WAITS) as server:
         client = server.client()
         run = poll(client, say(client, "weather?", tools=[WEATHER]))
         path = f"{server.url}/threads/{run.thread_id}/runs/{run.id}/events"
@@ -191,7 +196,7 @@ def test_with_nothing_under_way_it_stops_at_once(
                 pass
             began = time.monotonic()
             assert server.stop() == 0
-            assert time.monotonic() - began < 2  # 0.2 s, on a machine that has nothing else to do
+            assert time.monotonic() - began < AT_ONCE
             assert "event: error" in list(lines)
 
 
@@ -217,7 +222,7 @@ def test_a_reader_that_does_not_read_holds_nothing_up_for_long(
             assert poll(client, runs[0]).status == "completed"
             began = time.monotonic()
             assert server.stop() == 0
-            assert time.monotonic() - began < 4
+            assert time.monotonic() - began < 1 + AT_ONCE
     assert "Traceback" not in "".join(server.said)
 
 
@@ -225,13 +230,13 @@ def test_an_open_page_does_not_hold_it_up(
     tmp_path: Path, model: Scripted, model_server: tuple[Scripted, str]
 ):
     with (
-        started(tmp_path, "--model-url", model_server[1]) as server,
+        started(tmp_path, "--model-url", model_server[1], XIAOZHI_STOP_WITHIN=WAITS) as server,
         connect(f"ws://127.0.0.1:{server.port}/_stcore/stream"),
     ):
         time.sleep(0.5)
         began = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < AT_ONCE
     assert "Traceback" not in "".join(server.said)
 
 

@@ -68,7 +68,7 @@ def listening(client: OpenAI, run: Run) -> Future[list[str]]:
         return names
 
     future = in_background(listen)
-    assert heard.wait(10)
+    assert heard.wait(30)
     return future
 
 
@@ -91,7 +91,7 @@ def test_a_cancel_reaches_the_one_that_executes(
     cancelled = clients.there.beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
     assert cancelled.status == "cancelling"
     assert poll(clients.there, run).status == "cancelled"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8, "the answer would have taken 10 s"
     assert [event.event for event in followed(clients.here, run)][-5:] == [
         "thread.run.cancelling",
         "thread.message.incomplete",

@@ -30,7 +30,8 @@ def test_what_one_leaves_when_it_stops_goes_on_at_once(
         until(lambda: len(said(client, run)) > 1 and said(client, run)[1])
     left = time.monotonic()
     assert poll(clients.here, run).status == "completed"
-    assert time.monotonic() - left < 3
+    # What is not handed over is found dead: for that, its connection has to be gone.
+    assert time.monotonic() - left < 6
     assert said(clients.there, run) == ["hello", "anew"]
 
 
@@ -69,7 +70,7 @@ def test_who_has_lost_a_run_stops_to_execute_it(
         left_runs.claim_of(connection, there, None)
 
     replicas.there.on_the_loop(lambda: store.write(claim))
-    assert before.result(10)[-2] == "error"
+    assert before.result(30)[-2] == "error"
     assert poll(clients.there, run).status == "completed"
     assert said(clients.there, run) == ["hello", "anew"]
     for client in clients:

@@ -16,6 +16,9 @@ from xiaozhi.errors import CannotStart
 from xiaozhi.settings import Settings
 from xiaozhi.terminal import BytesProgress, complain, say
 
+# Of the database, the log and the page some 50, and each connection is one more
+FILES = 128
+
 log = logging.getLogger("xiaozhi")
 
 
@@ -42,15 +45,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             _serve(chosen, hints=hints)
     except CannotStart as error:
-        if log_format == "json":
-            log.critical("%s", error.message)
-        else:
-            complain(error)
+        _tell(error, log_format)
+        return 1
+    except OSError as error:
+        # Whatever the system refuses: no more files, no room, no permission
+        log.debug("the system refused", exc_info=True)
+        words = error.strerror or str(error)
+        where = f" ({error.filename})" if error.filename else ""
+        _tell(CannotStart("The system refuses: {words}.", words=words + where), log_format)
         return 1
     except KeyboardInterrupt:
         say("Stopped. Start again, and it goes on from here.")
         return 130
     return 0
+
+
+def _tell(error: CannotStart, log_format: logs.Format) -> None:
+    if log_format == "json":
+        log.critical("%s", error.message)
+    else:
+        complain(error)
 
 
 def start() -> int:
@@ -119,6 +133,7 @@ def _migrate(chosen: Settings) -> None:
 
 
 def _serve(chosen: Settings, *, hints: bool) -> None:
+    _need_files()
     listening = _listen(chosen.host, chosen.port)
     data_folder.prepare(chosen.data)
     gguf = _built_in_file(chosen)
@@ -130,20 +145,41 @@ def _serve(chosen: Settings, *, hints: bool) -> None:
     serve(chosen, listening, gguf, hints=hints)
 
 
+def _need_files() -> None:
+    """Raises CannotStart where this process may not open enough files and connections."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if soft == unlimited or soft >= FILES:
+        return
+    if hard != unlimited and hard < FILES:
+        raise CannotStart(
+            "Only {limit} files may be open at a time; the server needs at least {needed}.",
+            "Raise the limit: ulimit -n 1024, or LimitNOFILE in the service's unit.",
+            limit=hard,
+            needed=FILES,
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, hard))
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """A socket bound early, so that a taken port is said before anything is downloaded."""
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OSError as error:
+    # A name that no resolver takes is told as a UnicodeError, one with a NUL as a ValueError.
+    except (OSError, ValueError) as error:
         listening.close()
         raise CannotStart(
             "Port {port} on {host} cannot be used: {words}.",
             "Stop the program that uses it, or choose another one with --port.",
             port=port,
             host=host,
-            words=error.strerror or error,
+            words=getattr(error, "strerror", None) or error,
         ) from error
     return listening
 

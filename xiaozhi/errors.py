@@ -34,10 +34,22 @@ class XiaozhiError(Exception):
         self.code = code
 
 
+class Sentence:
+    """What a person is told, with {names} of `values`: so it can be said in another language."""
+
+    def __init__(self, text: str, **values: object) -> None:
+        self.text = text
+        self.values = values
+
+    def __str__(self) -> str:
+        return self.text.format(**self.values)
+
+
 class CannotStart(XiaozhiError):
     """`sentence` and `way_out` (what the person at the terminal can do) hold {names} of `values`.
 
-    So the terminal can say them in another language (xiaozhi/locale).
+    So the terminal can say them in another language (xiaozhi/locale), and so can it with a value
+    that is a Sentence.
     """
 
     def __init__(self, sentence: str, way_out: str = "", **values: object) -> None:

@@ -19,13 +19,15 @@ from pydantic_settings import (
 )
 
 from xiaozhi import endpoint_address, host_names
-from xiaozhi.errors import CannotStart
+from xiaozhi.errors import CannotStart, Sentence
 
 CONFIG_FILE = "xiaozhi.toml"
 SECRETS = (Path(".streamlit/secrets.toml"), Path("~/.streamlit/secrets.toml"))
 POSTGRES = ("postgresql://", "postgres://")
 SQLITE = "sqlite:///"
 OPENAIS_URL = "https://api.openai.com/v1"
+# A byte order mark, and spaces without width that come along when a key is copied from a page
+INVISIBLE = "\ufeff\u200b\u2060"
 
 # Read from a secrets file too, under these names
 OPENAI_NAMES = {
@@ -36,7 +38,8 @@ OPENAI_NAMES = {
 
 
 def _data_folder() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "xiaozhi"
+    """As it is written: a validator puts the home folder in its place."""
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "xiaozhi"
 
 
 def _also(name: str) -> AliasChoices:
@@ -45,7 +48,11 @@ def _also(name: str) -> AliasChoices:
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="XIAOZHI_", populate_by_name=True, extra="forbid", env_ignore_empty=True
+        env_prefix="XIAOZHI_",
+        populate_by_name=True,
+        extra="forbid",
+        env_ignore_empty=True,
+        validate_default=True,
     )
 
     host: str = Field("127.0.0.1", description="where to listen; 0.0.0.0 for every network")
@@ -166,6 +173,29 @@ class Settings(BaseSettings):
             _SecretsFile(settings_cls),
         )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_as_files_write_it(cls, value: object) -> object:
+        """Without the line end and the quotes that a file of variables leaves around a value."""
+        if not isinstance(value, str):
+            return value
+        value = value.strip().strip(INVISIBLE)
+        is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        return value[1:-1] if is_quoted else value
+
+    @field_validator("data")
+    @classmethod
+    def _home_is_known(cls, value: Path) -> Path:
+        return _expanded(value)
+
+    @field_validator("api_key")
+    @classmethod
+    def _key_can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value() if value else ""
+        if not key.isascii() or not key.isprintable():
+            raise ValueError("it must be one line of ASCII characters")
+        return SecretStr(key) if key else None
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _hosts_are_names(cls, value: object) -> frozenset[str]:
@@ -201,6 +231,10 @@ class Settings(BaseSettings):
     def _database_is_known(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith((*POSTGRES, SQLITE)):
             raise ValueError("it must begin with postgresql:// or sqlite:///")
+        if value and not value.get_secret_value().isprintable():
+            raise ValueError("it must be one line")
+        if value and ":memory:" in value.get_secret_value():
+            raise ValueError("a database in memory keeps nothing")
         return value
 
     def postgres(self) -> str | None:
@@ -211,7 +245,7 @@ class Settings(BaseSettings):
     def sqlite(self) -> Path:
         """The database file, where SQLite is used."""
         path = self._address().removeprefix(SQLITE)
-        return Path(path).expanduser() if path else self.data / "xiaozhi.db"
+        return _expanded(Path(path)) if path else self.data / "xiaozhi.db"
 
     def _address(self) -> str:
         return self.database.get_secret_value() if self.database else ""
@@ -225,17 +259,21 @@ class _TomlFile(PydanticBaseSettingsSource):
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         return None, field_name, False  # all fields come at once, from __call__
 
-    def read(self, path: Path) -> dict[str, Any]:
+    def read(self, path: Path, *, must_exist: bool) -> dict[str, Any]:
+        """Nothing where there is no file, and need not be one. Raises CannotStart."""
         try:
-            return tomllib.loads(path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            # An editor may have put a byte order mark before it.
+            return tomllib.loads(path.read_text("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
             raise CannotStart(
                 "{path} is not valid TOML: {words}.",
                 "Correct that line, or delete the file.",
                 path=path,
-                words=error,
+                words=error if isinstance(error, ValueError) else "it is nested too deep",
             ) from error
         except OSError as error:
+            if isinstance(error, FileNotFoundError | NotADirectoryError) and not must_exist:
+                return {}
             raise CannotStart(
                 "{path} cannot be read: {words}.", path=path, words=error.strerror
             ) from error
@@ -244,10 +282,7 @@ class _TomlFile(PydanticBaseSettingsSource):
 class _ConfigFile(_TomlFile):
     def __call__(self) -> dict[str, Any]:
         named = os.environ.get("XIAOZHI_CONFIG")
-        path = Path(named or CONFIG_FILE)
-        if not named and not path.exists():
-            return {}
-        return self.read(path)
+        return self.read(Path(named or CONFIG_FILE), must_exist=bool(named))
 
 
 class _SecretsFile(_TomlFile):
@@ -256,18 +291,61 @@ class _SecretsFile(_TomlFile):
     def __call__(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for path in reversed(SECRETS):
-            if path.expanduser().exists():
-                found |= self.read(path.expanduser())
+            try:
+                file = path.expanduser()
+            except RuntimeError:  # this user has no home folder
+                continue
+            found |= self.read(file, must_exist=False)
         return {field: found[name] for field, name in OPENAI_NAMES.items() if found.get(name)}
 
 
 def load(flags: dict[str, Any]) -> Settings:
     """Raises CannotStart where a value cannot be right, or a file cannot be read."""
     try:
-        return Settings(**flags)
+        chosen = Settings(**flags)
+        chosen.sqlite()
     except ValidationError as error:
         found = error.errors()[0]
         name = ".".join(str(part) for part in found["loc"])
         raise CannotStart(
-            "The setting '{name}' cannot be right: {words}.", name=name, words=found["msg"]
+            "The setting '{name}' cannot be right: {words}.", name=name, words=_reason(found)
         ) from error
+    except ValueError as error:
+        raise CannotStart(
+            "The setting '{name}' cannot be right: {words}.",
+            name="database",
+            words=Sentence(str(error)),
+        ) from error
+    return chosen
+
+
+def _expanded(path: Path) -> Path:
+    """Raises ValueError."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("the home folder in it is not known") from error
+
+
+def _reason(error: Any) -> Sentence:
+    """Pydantic's, in words of ours that can be translated. Never the value: it may be a secret."""
+    limits = {"least": error.get("ctx", {}).get("ge"), "most": error.get("ctx", {}).get("le")}
+    match error["type"]:
+        case "value_error":
+            return Sentence(str(error["ctx"]["error"]))
+        case "extra_forbidden":
+            return Sentence("there is no such setting")
+        case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
+            return Sentence("it must be a whole number")
+        case "bool_parsing" | "bool_type":
+            return Sentence("it must be true or false")
+        case "greater_than_equal":
+            return Sentence("it must be at least {least}", **limits)
+        case "less_than_equal":
+            return Sentence("it must be at most {most}", **limits)
+        case "literal_error":
+            return Sentence("it must be one of {values}", values=error["ctx"]["expected"])
+        case "string_type" | "path_type":
+            return Sentence("it must be a text")
+        case _:
+            return Sentence("{words}", words=error["msg"])

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from xiaozhi.errors import CannotStart
+from xiaozhi.errors import CannotStart, Sentence
 from xiaozhi.language import catalogue, of_terminal
 
 
@@ -21,7 +21,7 @@ def say(sentence: str, **values: object) -> None:
 def complain(error: CannotStart) -> None:
     """What is wrong, and the way out."""
     words = [
-        _translated(part).format(**error.values) for part in (error.sentence, error.way_out) if part
+        _said(Sentence(part, **error.values)) for part in (error.sentence, error.way_out) if part
     ]
     print("\n".join(words), file=sys.stderr, flush=True)
 
@@ -52,6 +52,14 @@ class BytesProgress:
     def end(self) -> None:
         if self._renews and self._shown >= 0:
             print(flush=True)
+
+
+def _said(sentence: Sentence) -> str:
+    values = {
+        name: _said(value) if isinstance(value, Sentence) else value
+        for name, value in sentence.values.items()
+    }
+    return _translated(sentence.text).format(**values)
 
 
 def _translated(sentence: str) -> str:

@@ -14,7 +14,9 @@ from xiaozhi.ui import script_words
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "xiaozhi/locale/zh_CN/LC_MESSAGES/xiaozhi.po"
 # Functions whose string arguments are shown to people, and how many of them are sentences
-SPEAKERS = {"_": 1, "say": 1, "CannotStart": 2}
+SPEAKERS = {"_": 1, "say": 1, "CannotStart": 2, "Sentence": 1}
+# Here an error says what is wrong with a setting
+OF_SETTINGS = ("settings.py", "endpoint_address.py")
 
 
 def spoken() -> set[str]:
@@ -23,10 +25,13 @@ def spoken() -> set[str]:
     for path in (ROOT / "xiaozhi").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                for argument in node.args[: SPEAKERS.get(node.func.id, 0)]:
+                is_reason = node.func.id == "ValueError" and path.name in OF_SETTINGS
+                sentences = 1 if is_reason else SPEAKERS.get(node.func.id, 0)
+                for argument in node.args[:sentences]:
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                         found.add(argument.value)
-    return found - {""}
+    # The last one is nothing but a value.
+    return found - {"", "{words}"}
 
 
 def test_every_sentence_is_translated_and_none_is_left_over():

@@ -8,12 +8,10 @@ import time
 from itertools import count
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
-from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from xiaozhi.ui import thoughts, transcript
 from xiaozhi.ui.follow import Followed, let_go
+from xiaozhi.ui.streamlit_support.pending_reruns import somebody_waits
 from xiaozhi.ui.texts import _
 
 FIRST_LOOK = 1.5  # s that a page waits for the first words before it is whole
@@ -45,7 +43,7 @@ def show(answer: Followed) -> None:
                 st.rerun()
             if time.monotonic() > until or (is_first and text) or thought.is_outdated:
                 return
-            if not is_first and _somebody_waits():
+            if not is_first and somebody_waits():
                 return
             if is_first:
                 answer.wait(len(text), TICK)
@@ -53,23 +51,6 @@ def show(answer: Followed) -> None:
                 time.sleep(TICK)
 
     live()
-
-
-def _somebody_waits() -> bool:
-    """Whether this page has something else to run than the next turn of the same look.
-
-    Streamlit says so in no public way; without it a click waits for the end of the turn.
-    """
-    context = get_script_run_ctx()
-    own = [ThreadState.get().fragment_id]
-    # What else was asked for together with this turn is drawn behind it.
-    if (getattr(context, "fragment_ids_this_run", None) or own) != own:
-        return True
-    requests = getattr(context, "script_requests", None)
-    state = getattr(requests, "_state", None)
-    if state is not ScriptRequestType.RERUN:
-        return state is ScriptRequestType.STOP
-    return getattr(getattr(requests, "_rerun_data", None), "fragment_id_queue", None) != own
 
 
 def _show_lost(answer: Followed) -> None:

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from openai import OpenAI
 from playwright.sync_api import Browser, Page, Playwright, Response
+from streamlit.web.server.server_util import is_url_from_allowed_origins
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
+from tests.process.test_proxy import proxy
 from tests.running import KEY, Running
 from tests.ui.conftest import launched
 from tests.ui.looking import Looking
@@ -154,6 +156,16 @@ def test_the_socket_is_refused_with_a_sentence(
     assert response.status_code == 421
     assert b"This server" in response.body
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_streamlit_asks_nobody_for_the_address_of_this_machine(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+):
+    with proxy() as (address, received):
+        for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, address)
+        assert not is_url_from_allowed_origins("http://evil.example")
+    assert received == []
 
 
 def ask(server: Running, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:

@@ -73,6 +73,11 @@ BOTH = [("weather", PARIS), ("weather", LYON)]
         ],
         # Without the object around name and arguments
         [calls({"name": "weather", "arguments": PARIS}, {"name": "weather", "arguments": LYON})],
+        # One call, not in a list
+        [
+            chunk(tool_calls=call("weather", PARIS, index=0, id="a")),
+            chunk(tool_calls=call("weather", LYON, index=1, id="b")),
+        ],
         # Ids that are none
         [
             calls(call("weather", PARIS, index=0, id=["a"])),

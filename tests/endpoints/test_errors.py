@@ -42,6 +42,7 @@ ERRORS: list[tuple[Any, str]] = [
     ({"error": {"message": "SECRET", "type": "rate_limit_error"}}, RATE),
     ({"error": {"message": "SECRET", "code": "rate_limit_exceeded"}}, RATE),
     ({"error": {"message": "SECRET", "status": "RESOURCE_EXHAUSTED", "code": 8}}, RATE),
+    ({"error": {"message": "Rate limit reached for x. SECRET", "type": "tokens"}}, RATE),
     ({"code": "Throttling.RateQuota", "message": "SECRET"}, RATE),
     ({"error": {"message": "prompt is too long: 210000 tokens > 200000 SECRET"}}, PROMPT),
     ({"error": "Input length 9000 exceeds the limit of 8192 SECRET"}, PROMPT),
@@ -69,8 +70,10 @@ def test_an_error_in_a_stream_fails_the_run_with_its_words(
 
 
 @pytest.mark.parametrize(("error", "code"), ERRORS)
-def test_an_error_in_place_of_an_answer_with_200(ask: Ask, error: Any, code: str):
-    run = ask(Sends([json.dumps(error).encode()], "application/json"))
+@pytest.mark.parametrize("in_a_list", [False, True])
+def test_an_error_in_place_of_an_answer_with_200(ask: Ask, error: Any, code: str, in_a_list: bool):
+    sent = json.dumps([error] if in_a_list else error).encode()
+    run = ask(Sends([sent], "application/json"))
     found, message = failure(run)
     assert found == code
     assert "SECRET" in message

@@ -29,6 +29,14 @@ STREAMS = {
     "BOM": b"\xef\xbb\xbf" + events(HEL, LO, STOP) + DONE,
     "no [DONE]": events(HEL, LO, STOP),
     "no finish_reason": events(HEL, LO) + DONE,
+    "[DONE] as JSON": events(HEL, LO, STOP, b'"[DONE]"'),
+    "finish_reason that is a word for none": events(
+        *(each.replace(b'"finish_reason": null', b'"finish_reason": "null"') for each in (HEL, LO)),
+        STOP,
+    ),
+    "indexes that are words": events(
+        *(each.replace(b'"index": 0', b'"index": "0"') for each in (HEL, LO, STOP))
+    ),
     "twice [DONE]": events(HEL, LO, STOP) + DONE + DONE,
     "words behind [DONE]": events(HEL, LO, STOP) + DONE + events(HEL),
     "empty data": events(b"", HEL, b"", LO, b"", STOP) + DONE,
@@ -102,3 +110,8 @@ def test_an_endpoint_that_stays_open_behind_its_end_does_not_hold_the_run(client
     assert time.monotonic() - began < 30
     assert run.status == "completed"
     assert said(client, run) == "Hello"
+
+
+def test_a_stream_that_breaks_off_has_not_ended_by_a_word_for_none(ask: Ask):
+    odd = HEL.replace(b'"finish_reason": null', b'"finish_reason": "null"')
+    assert "broke off" in failure(ask(Sends([events(odd)])))[1]

@@ -25,8 +25,9 @@ PARSED_HERE = 64 * 2**10  # bytes
 VALUES = 150_000  # that may be in what is larger, more or less
 TOO_DEEP = "its answer is nested too deep"
 ENDS_WITHIN = 1.0  # s that a stream may stay open behind its end
-USAGE_WITHIN = 10.0  # s that it may be silent between the answer's end and its own
+USAGE_WITHIN = 30.0  # s that it may be silent between the answer's end and its own
 
+_DONE = (b"[DONE]", b'"[DONE]"')
 # Kinds of events that hold nothing of an answer
 _SIGNS_OF_LIFE = (b"ping", b"heartbeat", b"keep-alive", b"keepalive")
 
@@ -124,7 +125,7 @@ class _Answer:
         if not data or kind in _SIGNS_OF_LIFE:
             return
         self._is_empty = False
-        if data[:1] == b"[" and data.strip() == b"[DONE]":
+        if data[:1] != b"{" and data.strip() in _DONE:
             self._is_done = self.is_finished = True
         elif kind == b"error":
             raise wire.told_as_error(data, self._reader.reason())

@@ -27,7 +27,7 @@ _NO_ROOM = re.compile(
     r"context[ _](length|size|window)"
     r"|(prompt|input|request|conversation) is too long"
     r"|(prompt|input)( token)?( length| count)\b.{0,80}\bexceeds?\b"
-    r"|maximum context|exceeds? the (model's )?(max(imum)?|context) "
+    r"|maximum (context|prompt|input)|exceeds? the (model's )?(context|max(imum)? number of tokens)"
     r"|range of input length|reduce the length of the (messages|prompt|input)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -37,6 +37,7 @@ _TOO_MANY = re.compile(
     r"|insufficient[ _-]?quota",
     re.IGNORECASE,
 )
+_SAYS_TOO_MANY = re.compile(r"rate limit (reached|exceeded)|too many requests", re.IGNORECASE)
 _BY_STATUS: Mapping[int, tuple[str, LastErrorCode]] = {
     401: (chat_model.KEY_REFUSED, "server_error"),
     403: (chat_model.KEY_REFUSED, "server_error"),
@@ -95,7 +96,7 @@ def _is_empty(error: Any) -> bool:
 def failure(error: Any, reason: str) -> ModelFailed:
     """`error`: as `error_in` has found it, or plain text. `reason`: where it says no better one."""
     words = words_of(error)
-    if _is_rate_limit(error):
+    if _is_rate_limit(error) or _SAYS_TOO_MANY.search(words):
         return ModelFailed(chat_model.TOO_MANY, words, last_error="rate_limit_exceeded")
     if _NO_ROOM.search(words) or any(_NO_ROOM.search(code) for code in _codes(error)):
         return ModelFailed(chat_model.NO_ROOM, words, last_error="invalid_prompt")

@@ -25,6 +25,8 @@ REASONING_FIELDS = ("reasoning_content", "reasoning")
 FIELDS_NOTED = 10
 NOT_UNDERSTOOD = "it sent an answer that is not understood: "
 MOST_TOKENS = 10**9  # that an endpoint is believed to have read or written
+_FIRST = (0, None, "0", "")
+_NOT_YET = ("null", "none")  # DashScope's "finish_reason" of all chunks but the last
 # Of the same meaning: Mistral, Claude, Gemini, GLM
 _LENGTH = ("model_length", "max_tokens", "max_output_tokens", "model_context_window_exceeded")
 _FILTER = ("content_filter", "safety", "prohibited_content", "recitation", "sensitive", "blocklist")
@@ -97,7 +99,7 @@ class AnswerReader:
     def _take_first(self, choices: Any, piece: Piece) -> None:
         """Of several choices, all but the first are other answers to the same question."""
         for choice in as_objects(choices):
-            if not choice.get("index"):
+            if choice.get("index") in _FIRST:
                 self._take_choice(choice, piece)
                 return
         self.unknown = self.unknown or excerpt(choices)
@@ -141,7 +143,7 @@ class AnswerReader:
         has_thought = self._take_reasoning(delta, piece)
         if refusal := delta.get("refusal"):
             self._take_content({"type": "refusal", "refusal": refusal}, piece)
-        entries = as_objects(delta.get("tool_calls"))
+        entries = as_objects(_listed(delta.get("tool_calls")))
         if call := as_object(delta.get("function_call")):
             # The older form: there was one call at most
             entries = [{"index": 0, "function": call}]
@@ -201,6 +203,8 @@ class AnswerReader:
 
     def _finish(self, reason: Any, choice: dict[str, Any], piece: Piece) -> None:
         word = str(reason).lower()
+        if word in _NOT_YET:
+            return
         if word in _FAILED:
             error = choice.get("error") or choice.get("native_finish_reason") or word
             raise failure(error, self.reason())
@@ -222,10 +226,15 @@ class AnswerReader:
         return chat_model.BROKE_OFF if self.has_said else chat_model.FAILED
 
 
+def _listed(found: Any) -> Any:
+    return [found] if isinstance(found, dict) else found
+
+
 def whole(completion: Any, functions: Collection[str] = ()) -> Piece:
     """An answer in one piece, from a server that does not stream. Raises ModelFailed."""
     reader, piece = AnswerReader(functions), Piece()
-    found = as_object(completion)
+    # Gemini's errors come in a list.
+    found = as_object(next(iter(as_objects(completion)), completion))
     if not as_objects(found.get("choices")):
         if error := error_in(found):
             raise failure(error, chat_model.FAILED)

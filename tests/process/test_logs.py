@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from openai import OpenAI, OpenAIError
 from openai.types.beta.threads import Run
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.process.processes import Process, command, started
 from tests.process.tab import tab
@@ -122,6 +125,14 @@ def test_no_line_holds_what_people_say(
         statuses = list(misbehave(server))
         with tab(server.port) as seen:
             seen.search(CANARY)
+        with (
+            pytest.raises(InvalidStatus),
+            connect(
+                f"ws://127.0.0.1:{server.port}/_stcore/stream?{CANARY}",
+                origin=Origin(f"http://{CANARY}"),
+            ),
+        ):
+            pass
         server.stop()
     assert ends == ["completed", "failed", "failed", "failed", "failed"]
     assert statuses.count(200) == 3

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import random
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -25,6 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     depth.select(config, items)
+
+
+def pytest_xdist_setupnodes() -> None:
+    """Workers must find the same tests, also where a test's name holds what a set prints."""
+    os.environ.setdefault("PYTHONHASHSEED", str(random.randrange(2**32)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:

@@ -41,6 +41,8 @@ PAIRS: list[tuple[type[Body], Any, set[str]]] = [
 ELSEWHERE = {"thread_id", "include"}
 
 
-@pytest.mark.parametrize(("ours", "theirs", "more"), PAIRS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("ours", "theirs", "more"), PAIRS, ids=[ours.__name__ for ours, *_ in PAIRS]
+)
 def test_a_request_has_the_fields_of_the_sdk(ours: type[Body], theirs: Any, more: set[str]):
     assert set(ours.model_fields) == (set(get_type_hints(theirs)) - ELSEWHERE) | more

@@ -10,7 +10,7 @@ import pytest
 from tests.postgres import PostgresServer, migrated
 from tests.store.test_sqlite import add, thread
 from xiaozhi import store
-from xiaozhi.errors import CannotStart, NotFound
+from xiaozhi.errors import CannotStart, NotFound, Unavailable
 from xiaozhi.store import Connection
 from xiaozhi.store.postgres import CONNECTIONS, Postgres
 from xiaozhi.store.presence import Presence
@@ -161,3 +161,39 @@ async def cut(address: str, which: str) -> None:
         f"WHERE pid != pg_backend_pid() AND datname = current_database() AND ({which})"
     )
     await admin.close()
+
+
+@pytest.mark.parametrize(
+    "code", ["53100", "53200", "58030", "XX001", "XX002", "25006", "28000", "3D000"]
+)
+def test_what_an_operator_has_to_see_to_is_unavailable(address: str, code: str):
+    """A full disk, an error of the system, damage, a standby, a login or a database gone."""
+
+    async def story(database: Postgres) -> None:
+        tries = 0
+
+        def fail(connection: Connection) -> None:
+            nonlocal tries
+            tries += 1
+            raising = f"DO $$ BEGIN RAISE EXCEPTION 'as it says' USING ERRCODE = '{code}'; END $$"
+            connection.exec_driver_sql(raising)
+
+        for run in (database.write, database.read):
+            with pytest.raises(Unavailable, match="cannot be used now: as it says"):
+                await run(fail)
+        assert tries == 2
+
+    lived(story, address)
+
+
+def test_a_database_that_became_read_only_is_unavailable(address: str):
+    async def story(database: Postgres) -> None:
+        def write(connection: Connection) -> None:
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            add(thread())(connection)
+
+        with pytest.raises(Unavailable, match="read-only transaction"):
+            await database.write(write)
+        await database.check()
+
+    lived(story, address)

@@ -13,6 +13,7 @@ from collections.abc import Sized
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -34,6 +35,7 @@ from xiaozhi.request_limits import (
     PARTS,
     PATCHED_MESSAGES,
     TOOL_OUTPUTS,
+    short_enough,
 )
 from xiaozhi.tool_resources import ToolResources
 
@@ -239,7 +241,12 @@ def _text_or_parts(found: Any) -> str:
 
 Content = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_TEXT), Tag("=text")]
-    | Annotated[list[Part], Field(min_length=1, max_length=PARTS, fail_fast=True), Tag("=parts")],
+    | Annotated[
+        list[Part],
+        Field(min_length=1, max_length=PARTS, fail_fast=True),
+        AfterValidator(short_enough),
+        Tag("=parts"),
+    ],
     Discriminator(_text_or_parts),
 ]
 
@@ -264,7 +271,11 @@ class CreateMessage(Body):
     metadata: Metadata = Field(default_factory=dict[str, str])
 
 
-Messages = Annotated[list[CreateMessage], Field(max_length=MESSAGES, fail_fast=True)]
+Messages = Annotated[
+    list[CreateMessage],
+    Field(max_length=MESSAGES, fail_fast=True),
+    AfterValidator(short_enough),
+]
 
 
 class ModifyMessage(Body):

@@ -135,6 +135,23 @@ def test_what_is_nested_too_deep_to_be_written_again_is_refused(
     assert "nested more than 400 levels deep" in error["message"]
 
 
+@pytest.mark.parametrize("as_parts", [False, True])
+def test_the_texts_of_a_request_have_a_limit_together(
+    server: Running, client: OpenAI, as_parts: bool
+):
+    """Who makes them searchable keeps the database from all others for as long."""
+    path, param = "/threads", "messages"
+    said: list[Any] = [{"role": "user", "content": "x" * 256_000}] * 9
+    if as_parts:
+        said = [{"role": "user", "content": [{"type": "text", "text": "x" * 256_000}] * 9}]
+        param = "messages[0].content"
+    status, error, _ = refused(server, path, json.dumps({"messages": said}).encode())
+    assert (status, error["param"], error["code"]) == (400, param, "string_above_max_length")
+    assert "at most 2048000, but got a total length of 2304000" in error["message"]
+    just_enough: Any = [{"role": "user", "content": "x" * 256_000}] * 8
+    client.beta.threads.create(messages=just_enough)
+
+
 def test_a_large_field_is_refused_by_its_name(server: Running):
     body = json.dumps({"messages": [{"role": "user", "content": "x" * 256_001}]}).encode()
     status, error, _ = refused(server, "/threads", body)

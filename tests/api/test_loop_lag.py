@@ -30,7 +30,7 @@ BODIES = {
         200,
     ),
     "long messages": (
-        json.dumps({"messages": [{"role": "user", "content": "word " * 51_200}] * 20}).encode(),
+        json.dumps({"messages": [{"role": "user", "content": "word " * 51_200}] * 8}).encode(),
         200,
     ),
     "no JSON": (b"[" * 30_000_000, 400),

@@ -233,5 +233,6 @@ _BY_TYPE: Mapping[str, Callable[[str, Mapping[str, Any]], InvalidRequest]] = {
     "string_pattern_mismatch": _pattern,
     "object_above_max_properties": _said_already,
     "property_name_above_max_length": _said_already,
+    "string_above_max_length": _said_already,
     "string_unicode": _half_character,
 }

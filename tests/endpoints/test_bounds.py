@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.endpoints.conftest import Ask, chunk, failure
+from tests.endpoints.conftest import Ask, calls, chunk, failure
 from tests.running import Running
 from xiaozhi.chat_models import answer_stream, response_body
 from xiaozhi.chat_models.scripted import Sends
@@ -31,6 +31,15 @@ def a_chunk(size: int) -> bytes:
     return b"data: " + json.dumps(chunk(content="x" * size)).encode() + b"\n\n"
 
 
+def a_call(number: int) -> bytes:
+    entry = {"index": number, "id": str(number), "function": {"name": "f", "arguments": "{}"}}
+    return b"data: " + json.dumps(calls(entry)).encode() + b"\n\n"
+
+
+def many_calls() -> bytes:
+    return json.dumps({"tool_calls": [{"function": {"name": "f"}}] * 5_000}).encode()
+
+
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
@@ -48,9 +57,11 @@ def a_chunk(size: int) -> bytes:
         (Sends([b'{"choices": [' + b"[]," * MIB], "application/json"), "values"),
         (Sends([b"data: " + b"[" * MIB + b"\n\n"]), "values"),
         (Sends([b"data: " + b"[" * 60_000 + b"\n\n"]), "nested too deep"),
+        (Sends.events(calls(*({"name": "f"} for _ in range(5_000)))), "more than 512 calls"),
+        (Sends([a_call(number) for number in range(5_000)]), "more than 512 calls"),
         (
-            Sends([b"data: {" + b'"choices": [{"delta": {"tool_calls": [{}' + b",{}" * 20_000]),
-            "",
+            Sends([b'{"choices": [{"message": ' + many_calls() + b"}]}"], "application/json"),
+            "more than 512 calls",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

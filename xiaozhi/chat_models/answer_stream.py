@@ -18,7 +18,8 @@ from xiaozhi.chat_models.response_body import AT_ONCE, too_long
 from xiaozhi.chat_models.server_sent_events import BOM, Event, EventParser, TooLong
 from xiaozhi.errors import ModelFailed
 
-WORDS = 4 * 2**20  # characters that an answer may have: text, thoughts, calls
+WORDS = 2**20  # characters that an answer may have: text, thoughts, calls
+CALLS = 512  # in one answer; 128 functions are the most that a run may have
 STREAMED = 128 * 2**20  # bytes of a stream; each token costs some 300 there
 # What is larger is parsed in a thread
 PARSED_HERE = 64 * 2**10  # bytes
@@ -115,9 +116,12 @@ class _Answer:
             if self._is_done:
                 break
         self._words += len(piece.text) + len(piece.reasoning) + len(piece.refusal)
-        if self._words + self._reader.calls.size > WORDS:
-            words = f"its answer has more than {WORDS:,} characters"
-            raise ModelFailed(chat_model.FAILED, words)
+        characters, calls = self._words + self._reader.calls.size, len(self._reader.calls)
+        if exceeded := _exceeded(characters, calls):
+            # Nothing is made of what goes beyond.
+            piece.text = piece.reasoning = piece.refusal = ""
+            piece.calls.clear()
+            raise exceeded
         self.is_finished = self.is_finished or piece.finish_reason is not None
 
     async def _take_event(self, event: Event, piece: Piece) -> None:
@@ -178,6 +182,14 @@ def _says(piece: Piece) -> bool:
     )
 
 
+def _exceeded(characters: int, calls: int) -> ModelFailed | None:
+    if characters > WORDS:
+        return ModelFailed(chat_model.FAILED, f"its answer has more than {WORDS:,} characters")
+    if calls > CALLS:
+        return ModelFailed(chat_model.FAILED, f"its answer has more than {CALLS} calls")
+    return None
+
+
 async def _first(chunks: AsyncIterator[bytes]) -> bytes:
     """The beginning, as far as it must be known to tell a stream from a whole answer."""
     first = b""
@@ -196,8 +208,10 @@ async def _whole(first: bytes, chunks: AsyncIterator[bytes], functions: Collecti
         if size > AT_ONCE:
             raise too_long("its answer", AT_ONCE)
     piece = wire.whole(await _parsed(b"".join(came)), functions)
-    if len(piece.text) + len(piece.reasoning) > WORDS:
-        raise ModelFailed(chat_model.FAILED, f"its answer has more than {WORDS:,} characters")
+    characters = len(piece.text) + len(piece.reasoning) + len(piece.refusal)
+    characters += sum(len(call.arguments) for call in piece.calls)
+    if exceeded := _exceeded(characters, len({call.index for call in piece.calls})):
+        raise exceeded
     return piece
 
 

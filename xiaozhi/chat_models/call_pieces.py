@@ -22,7 +22,6 @@ from xiaozhi.chat_models.surrogates import SurrogateJoiner
 
 NO_ARGUMENTS = "{}"  # as OpenAI writes it; others send nothing at all
 LOOKS = 100  # at the arguments of one call, whether they are whole
-SIZE_OF_A_CALL = 512  # characters that a call counts as, beside its own, against an answer's limit
 
 
 class UnnamedCall(Exception):
@@ -68,7 +67,11 @@ class CallPieces:
         # How many of the calls have been looked at for being handed out, and how many were
         self._passed = 0
         self._told = 0
+        # Characters of names and arguments
         self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._calls)
 
     def take(self, entries: Sequence[Mapping[str, Any]]) -> list[CallPiece]:
         """`entries`: the `tool_calls` of one chunk, or of a whole answer."""
@@ -116,7 +119,6 @@ class CallPieces:
         if call is None or (name and self._begins(call, id, name, arguments, named)):
             call = _Call(len(self._calls), id)
             self._calls.append(call)
-            self.size += SIZE_OF_A_CALL
         if id:
             call.id = call.id or id
             self._by_id[id] = call

@@ -12,7 +12,7 @@ from openai.types.beta.threads import Run
 
 from tests.api.test_run_events import followed, others, texts
 from tests.api.test_runs import TEXT_RUN
-from xiaozhi.chat_models.scripted import Calls, Hangs, Says, Scripted
+from xiaozhi.chat_models.scripted import Calls, Hangs, Says, Scripted, Sends
 
 THINKS = Says("Hello there.", thoughts="They greet me, so I greet them.")
 PLAIN = Says("Hello there.")
@@ -213,3 +213,32 @@ def test_thoughts_go_with_their_thread(
     model.script = [Says("never", thoughts="hm " * 50, pause=0.02), Hangs()]
     client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
     assert client.beta.threads.delete(thread.id).deleted
+
+
+def test_what_is_thought_in_the_midst_of_an_answer_is_kept(
+    client: OpenAI, model: Scripted, assistant: Assistant, thread: Thread
+):
+    def chunk(finish_reason: str | None = None, **delta: str) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        return {"object": "chat.completion.chunk", "choices": [choice]}
+
+    model.script = [
+        Sends.events(
+            chunk(reasoning_content="First this."),
+            chunk(content="One "),
+            chunk(reasoning_content=" Then that."),
+            chunk(content="two."),
+            chunk("stop"),
+            pause=0.1,
+        )
+    ]
+    run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
+    events = heard(client, run)
+    assert thought_in(events) == "First this. Then that."
+    completed = [event for event in events if event.event == "thread.run.reasoning.completed"]
+    [thought] = reasoning(client, run)
+    assert thought["text"] == "First this. Then that."
+    told = sum(event.json()["seconds"] for event in completed)
+    assert thought["seconds"] == pytest.approx(told, abs=0.02)
+    [answer] = client.beta.threads.messages.list(thread.id, run_id=run.id).data
+    assert answer.content[0].to_dict()["text"] == {"value": "One two.", "annotations": []}

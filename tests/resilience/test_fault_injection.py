@@ -151,7 +151,8 @@ class Clients:
         cancelled = await self._client.beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
         began = time.monotonic()
         ended = await self._ended(cancelled)
-        assert ended.status == "cancelled", ended
+        # Its time may have been over in the same moment.
+        assert ended.status in ("cancelled", "expired"), ended
         took = time.monotonic() - began
         self.longest["cancel"] = max(self.longest["cancel"], took)
         assert took < CANCELLED_WITHIN, "a cancel ends within seconds"

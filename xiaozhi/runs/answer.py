@@ -46,7 +46,7 @@ class Answer:
         self._told_as = [self._deltas(index, kind) for index, (kind, _) in enumerate(self._parts)]
 
     @classmethod
-    def new(cls, run: Run, number: int, at: int) -> "Answer":
+    def new(cls, run: Run, number: int | str, at: int) -> "Answer":
         message_id = derived_id("msg_", run.id, number)
         details = {
             "type": "message_creation",

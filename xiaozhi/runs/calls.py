@@ -23,7 +23,7 @@ class Calls:
     def __init__(self, run: Run, number: int, at: int) -> None:
         self.step = new_step(run, number, {"type": "tool_calls", "tool_calls": []}, at)
         self._run = run
-        self._number = number
+        self.number = number
         self._calls: list[tuple[str, list[str]]] = []
         self._joiners: list[SurrogateJoiner] = []
 
@@ -55,7 +55,7 @@ class Calls:
         return changed(self.step, {"step_details": {"type": "tool_calls", "tool_calls": calls}})
 
     def _id(self, index: int) -> str:
-        return derived_id("call_", self._run.id, self._number, index)
+        return derived_id("call_", self._run.id, self.number, index)
 
     def _delta(self, call: dict[str, Any], function: dict[str, Any]) -> str:
         calls = [{**call, "type": "function", "function": function}]

@@ -11,21 +11,19 @@ from openai.types.beta.threads import Message
 from openai.types.beta.threads.run import Usage
 from openai.types.beta.threads.runs import RunStep
 
-from xiaozhi import store
 from xiaozhi.runs.answer import Answer
 from xiaozhi.runs.outcome import Outcome
 from xiaozhi.runs.replay import step_events
-from xiaozhi.runs.steps import closed_step, message_id
+from xiaozhi.runs.step_rows import Written
+from xiaozhi.runs.steps import closed_step, is_behind, message_id
 from xiaozhi.store import Connection, message_rows, run_rows
-
-Left = tuple[RunStep, Message | None]
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierTry:
     """`left`: the turn's steps with their messages, oldest first."""
 
-    left: Sequence[Left] = ()
+    left: Sequence[Written] = ()
 
     def __bool__(self) -> bool:
         return bool(self.left)
@@ -36,11 +34,12 @@ class EarlierTry:
     ) -> tuple[list[RunStep], "EarlierTry"]:
         """The steps of the run's finished turns, and what is left of the unfinished one.
 
-        A turn that goes on has ended with calls that were answered.
+        A turn that goes on has ended with calls that were answered, and what was said behind them.
         """
         done = 0
         for index, step in enumerate(steps):
-            if step.type == "tool_calls" and step.status == "completed":
+            is_said_behind = index == done and is_behind(step, index - 1)
+            if is_said_behind or (step.type == "tool_calls" and step.status == "completed"):
                 done = index + 1
         left = [(step, own.get(message_id(step) or "")) for step in steps[done:]]
         return list(steps[:done]), cls(left)
@@ -56,11 +55,11 @@ class EarlierTry:
             if message is not None:
                 message_rows.drop(connection, message.id)
 
-    def closed(self, outcome: Outcome, at: int) -> list[Left]:
+    def closed(self, outcome: Outcome, at: int) -> list[Written]:
         """The steps as they are where the new try says nothing and the run ends so."""
         return [closed(step, message, outcome, None, at) for step, message in self.left]
 
-    def untold(self, closed: Sequence[Left]) -> Iterator[tuple[str, str]]:
+    def untold(self, closed: Sequence[Written]) -> Iterator[tuple[str, str]]:
         """(event, JSON) of what listeners of the new try have not heard."""
         if self.left:
             messages = {message.id: message for _, message in closed if message}
@@ -68,19 +67,9 @@ class EarlierTry:
                 yield from step_events(step, messages)
 
 
-def still_open(connection: Connection, run_id: str) -> list[Left]:
-    """The run's steps that have not ended, with their messages, oldest first."""
-    own = {message.id: message for message in store.messages.all(connection, run_id=run_id)}
-    return [
-        (step, own.get(message_id(step) or ""))
-        for step in store.steps.all(connection, run_id=run_id)
-        if step.status == "in_progress"
-    ]
-
-
 def closed(
     step: RunStep, message: Message | None, outcome: Outcome, usage: Usage | None, at: int
-) -> Left:
+) -> Written:
     """Both as they are where the run has ended so, if they had not ended before.
 
     `usage`: of the step's turn, where it is known. `at`: Unix seconds.

@@ -12,7 +12,7 @@ from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
 
 from xiaozhi.runs.calls import calls_of
-from xiaozhi.runs.steps import message_id
+from xiaozhi.runs.steps import is_behind, message_id
 from xiaozhi.store.reasoning_rows import Reasoning
 
 
@@ -75,12 +75,20 @@ def turns(
     asked: list[dict[str, Any]] = []
     # What was said in the turn whose calls follow, and where that began
     said, begun = "", 0
-    for number, step in enumerate(steps):
+    done = list(steps)
+    for number, step in enumerate(done):
         calls = calls_of(step)
         if not calls:
-            message = own.get(message_id(step) or "")
-            said = _words(message)
+            if is_behind(step, number - 1):
+                # Sent with its calls
+                begun = number + 1
+            else:
+                said = _words(own.get(message_id(step) or ""))
             continue
+        for following in done[number + 1 : number + 2]:
+            if is_behind(following, number):
+                more = _words(own.get(message_id(following) or ""))
+                said = "\n".join(filter(None, (said, more)))
         called = [
             {
                 "id": call.id,

@@ -33,13 +33,14 @@ from xiaozhi.chat_models import CallPiece, closed
 from xiaozhi.errors import InDoubt, XiaozhiError
 from xiaozhi.events import Events
 from xiaozhi.ids import now
-from xiaozhi.runs import watched
+from xiaozhi.runs import step_rows, watched
 from xiaozhi.runs.answer import Answer, Kind
 from xiaozhi.runs.calls import Calls, asked_for
-from xiaozhi.runs.earlier_try import EarlierTry, still_open
+from xiaozhi.runs.earlier_try import EarlierTry
 from xiaozhi.runs.lifecycle import before, moved
 from xiaozhi.runs.outcome import ActionRequired, Outcome
 from xiaozhi.runs.patience import until_available
+from xiaozhi.runs.said_behind import SaidBehind, told
 from xiaozhi.runs.saves import Saves
 from xiaozhi.runs.shielding import shielded
 from xiaozhi.runs.steps import closed_step, time_of_answer, time_of_calls, total_usage
@@ -84,6 +85,9 @@ class Recorder:
         self._joiner = SurrogateJoiner()
         self._answer: Answer | None = None
         self._calls: Calls | None = None
+        self._behind = SaidBehind()
+        # How many steps the run had made before this turn
+        self._turn = 0
         self._earlier = EarlierTry()
         # Whether the rows may hold open steps that are not known here
         self._is_unsure = False
@@ -99,6 +103,7 @@ class Recorder:
         """Go on where another segment or process left off. `own`: the run's messages, by id."""
         self.own = dict(own)
         self.steps, self._earlier = EarlierTry.found(steps, own)
+        self._turn = len(self.steps)
         self.thoughts = [one for one in thoughts if one.number < len(self.steps)]
 
     def began(self) -> None:
@@ -113,14 +118,13 @@ class Recorder:
         self._publish("thread.run.in_progress", self.run)
 
     def thought(self, piece: str, field: str) -> None:
-        """A piece of what the model thinks before it answers; later ones are left out.
+        """A piece of what the model thinks, before it answers or in between.
 
         `field`: as `Piece` has it. Raises TakenOver.
         """
         if self._saves.refused:
             raise self._saves.refused
-        if self._answer is None and self._calls is None:
-            self._thoughts.add(self._events, self.run, len(self.steps), piece, field)
+        self._thoughts.add(self._events, self.run, self._turn, piece, field)
 
     def had_thought(self, until: str) -> None:
         """What was said so far was thought, up to and with `until`: its beginning was not told.
@@ -129,7 +133,8 @@ class Recorder:
         """
         if (answer := self._answer) is not None:
             thought = closed(answer.take_back() + until)
-            self._thoughts.add(self._events, self.run, len(self.steps), thought, "")
+            self._thoughts.add(self._events, self.run, self._turn, thought, "")
+            self._thoughts.end(self._events)
             self._saves.soon("answer", lambda: self._keeping(answer), TEXT_IS_SAVED_WITHIN)
 
     async def said(self, piece: str, kind: Kind = "text") -> None:
@@ -141,11 +146,13 @@ class Recorder:
         if not piece:
             return
         if self._calls is not None:
-            # No message may follow in this turn (contract 7.8), and no model was seen to do it.
-            log.warning("words behind calls are left out")
+            # Told when the turn ends: a message comes before the calls, or after (contract 7.8).
+            at = time_of_answer(self.newest_message_at, [*self.steps, self._calls.step], now())
+            self._behind.add(self.run, self._calls, at, piece, kind)
         elif self._answer is None:
             await shielded(self._new_answer(piece, kind))
         else:
+            self._thoughts.end(self._events)
             self._tell_text(self._answer, piece, kind)
 
     async def called(self, pieces: Sequence[CallPiece]) -> None:
@@ -238,6 +245,7 @@ class Recorder:
         step = self._calls.whole()
         action = asked_for(step)
         run = moved(self.run, "requires_action", now(), required_action=action)
+        said = self._behind.closed(_SAID, now())
 
         def work(connection: Connection) -> Run:
             kept = run_rows.move_run(
@@ -247,9 +255,14 @@ class Recorder:
                 return self._written_before(connection, run)
             turn = usage.to_json(indent=None) if usage else None
             store.steps.put(connection, step, run_id=run.id, usage=turn)
+            for each, message in said:
+                step_rows.put(connection, each, message)
             return kept
 
+        self._thoughts.end(self._events)
         self.run = await self._saves.now(work)
+        for event, data in told(said):
+            self._events.publish(self.run.id, event, data)
         self._publish("thread.run.requires_action", self.run)
         self._events.stop(self.run.id)
 
@@ -257,6 +270,7 @@ class Recorder:
         self._thoughts.end(self._events)
         at = now()
         open_steps = self._closings(outcome, at)
+        said = self._behind.closed(outcome, at)
         usage = total_usage(
             [*self.steps, *(step for step, _ in open_steps)],
             None if open_steps else outcome.usage,
@@ -268,11 +282,12 @@ class Recorder:
             kept = run_rows.move_run(connection, run, was=was, epoch=self.epoch)
             if kept is None:
                 return self._written_before(connection, run), EarlierTry()
-            for step, message in open_steps:
-                _put(connection, step, message)
-            unknown = EarlierTry(still_open(connection, run.id) if self._is_unsure else ())
+            for step, message in [*open_steps, *said]:
+                step_rows.put(connection, step, message)
+            left = step_rows.still_open(connection, run.id) if self._is_unsure else ()
+            unknown = EarlierTry(left)
             for step, message in unknown.closed(outcome, at):
-                _put(connection, step, message)
+                step_rows.put(connection, step, message)
             run_rows.unlock_thread(connection, run, at)
             return kept, unknown
 
@@ -281,8 +296,11 @@ class Recorder:
         self._answer = self._calls = None
         for step, message in () if self._earlier else open_steps:
             self._publish_ended(step, message)
-        untold = [*self._earlier.untold(open_steps), *unknown.untold(unknown.closed(outcome, at))]
-        for event, data in untold:
+        for event, data in (
+            *self._earlier.untold(open_steps),
+            *told(said),
+            *unknown.untold(unknown.closed(outcome, at)),
+        ):
             self._events.publish(self.run.id, event, data)
         self._publish(f"thread.run.{self.run.status}", self.run)
         self._events.close(self.run.id)
@@ -336,10 +354,10 @@ class Recorder:
             self._must_be_held(connection)
             earlier.give_way(connection, step)
             if again:
-                self._thoughts.give_way(connection, self.run, len(self.steps))
+                self._thoughts.give_way(connection, self.run, self._turn)
             if said:
-                _put(connection, *said)
-            (_put if again else _add)(connection, step, message)
+                step_rows.put(connection, *said)
+            (step_rows.put if again else step_rows.add)(connection, step, message)
 
         return work
 
@@ -379,17 +397,3 @@ class Recorder:
 
     def _publish(self, event: str, obj: Run | RunStep | Message) -> None:
         self._events.publish(self.run.id, event, written(obj))
-
-
-def _add(connection: Connection, step: RunStep, message: Message | None) -> None:
-    """Write both for the first time."""
-    store.steps.add(connection, step, run_id=step.run_id)
-    if message is not None:
-        message_rows.add(connection, message)
-
-
-def _put(connection: Connection, step: RunStep, message: Message | None) -> None:
-    """Write both, whether they are new or not. A client's metadata on the message stays."""
-    store.steps.put(connection, step, run_id=step.run_id)
-    if message is not None:
-        message_rows.put(connection, message)

@@ -23,8 +23,18 @@ _STATUS: Mapping[EndStatus, tuple[str, str]] = {
 }
 
 
-def new_step(run: Run, number: int, details: dict[str, Any], at: int) -> RunStep:
-    """`number`: how many steps the run has made before. `details`: the step_details."""
+def behind(number: int) -> str:
+    """In place of a number: of what was said behind the calls of the step with this one."""
+    return f"{number} behind"
+
+
+def is_behind(step: RunStep, number: int) -> bool:
+    """Whether the step holds what was said behind the calls of the step with this number."""
+    return step.id == derived_id("step_", step.run_id, behind(number))
+
+
+def new_step(run: Run, number: int | str, details: dict[str, Any], at: int) -> RunStep:
+    """`number`: how many steps the run has made before, or `behind`. `details`: step_details."""
     return RunStep.model_validate(
         {
             "id": derived_id("step_", run.id, number),

@@ -35,6 +35,7 @@ class Thoughts:
         self._pieces: list[str] = []
         self._joiner = SurrogateJoiner()
         self._began = 0.0
+        self._earlier_ms = 0
         self._told_as: Text | None = None
 
     def __bool__(self) -> bool:
@@ -51,6 +52,10 @@ class Thoughts:
         piece = self._joiner.add(piece)
         if not piece:
             return
+        if self._row.ms is not None:
+            # It thinks once more, in the midst of its answer.
+            self._earlier_ms, self._began = self._row.ms, time.monotonic()
+            self._row = replace(self._row, ms=None)
         self._pieces.append(piece)
         events.publish_piece(run.id, self._told_as, json.dumps(piece, ensure_ascii=False)[1:-1])
         self._saves.soon("thoughts", self.keeping, SAVED_WITHIN)
@@ -58,8 +63,10 @@ class Thoughts:
     def end(self, events: Events) -> None:
         """What follows is the answer, or nothing."""
         if self._row is not None and self._row.ms is None:
-            self._row = replace(self._row, ms=round((time.monotonic() - self._began) * 1000))
-            events.publish(self._row.run_id, COMPLETED, _completed(self._row))
+            ms = round((time.monotonic() - self._began) * 1000)
+            # Who listens adds up.
+            events.publish(self._row.run_id, COMPLETED, _completed(replace(self._row, ms=ms)))
+            self._row = replace(self._row, ms=self._earlier_ms + ms)
             self._saves.soon("thoughts", self.keeping, SAVED_WITHIN)
 
     def keeping(self) -> Work[None]:

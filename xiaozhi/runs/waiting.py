@@ -19,7 +19,7 @@ from xiaozhi.store import Connection, Segment, run_rows
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """`segment`: how the run goes on. `step`: with the outputs. `before`: the steps before it."""
+    """`segment`: how the run goes on. `step`: with the outputs. `before`: the other steps."""
 
     segment: Segment
     step: RunStep
@@ -43,7 +43,9 @@ def submit(
     run = store.runs.locked(connection, run_id, thread_id=thread_id)
     if run.status != "requires_action":
         raise RunNotReady(f'Runs in status "{run.status}" do not accept tool outputs.')
-    *before, step = store.steps.all(connection, run_id=run_id)
+    steps = store.steps.all(connection, run_id=run_id)
+    step = next(step for step in reversed(steps) if step.status == "in_progress")
+    before = [other for other in steps if other is not step]
     asked = [call.id for call in calls_of(step)]
     given = [output.tool_call_id for output in outputs]
     if sorted(asked) != sorted(given):

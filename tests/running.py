@@ -58,7 +58,9 @@ class Running:
         self._loop, self.rooms = self._started.result(30)
 
     def client(self, **options: Any) -> OpenAI:
-        return OpenAI(base_url=self.url, api_key=KEY, max_retries=0, **options)
+        # The SDK's own 5 s for a connection are short on a busy machine.
+        chosen: dict[str, Any] = {"max_retries": 0, "timeout": 60, **options}
+        return OpenAI(base_url=self.url, api_key=KEY, **chosen)
 
     def on_the_loop(self, doing: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
         """Run something on the server's own event loop, as its parts do."""

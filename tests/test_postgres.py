@@ -7,9 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[1]
+
+# A server that was killed reads its log again, on a disk that others write to.
+pytestmark = pytest.mark.timeout(180)
 
 
 def asked(postgres: PostgresServer, database: str, sql: str) -> str:

@@ -183,6 +183,7 @@ def an_error_is_in_the_apis_shape(_context: Any, response: Any, _case: Any) -> N
         TypeAdapter(Error).validate_json(response.content, strict=True, extra="forbid")
 
 
+@pytest.mark.timeout(240)
 @described.parametrize()
 @settings(
     max_examples=EXAMPLES,
@@ -209,5 +210,5 @@ def test_no_request_breaks_it(case: Any, server: Running, existing: dict[str, st
             conformance.content_type_conformance,
             conformance.response_schema_conformance,
         ],
-        timeout=10,
+        timeout=30,
     )

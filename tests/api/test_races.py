@@ -35,7 +35,7 @@ def assistant(client: OpenAI) -> Assistant:
 
 
 def several(server: Running) -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=server.url, api_key=KEY, max_retries=0)
+    return AsyncOpenAI(base_url=server.url, api_key=KEY, max_retries=0, timeout=60)
 
 
 async def tried(*doing: Awaitable[Any]) -> list[Any]:
@@ -53,7 +53,7 @@ def said(error: APIStatusError) -> str:
 
 
 async def ended(client: AsyncOpenAI, run: Any) -> Any:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while run.status not in ENDED:
             await asyncio.sleep(0.01)
             run = await client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)

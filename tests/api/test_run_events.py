@@ -41,7 +41,8 @@ def test_a_run_can_be_followed_from_its_start_by_anybody(
     model.script = [Says("one two three", pause=0.4)]
     run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
     first, second = followed(client, run), followed(client, run)
-    assert [event.event for event in first].count("thread.message.delta") == 3
+    # Whoever reads slowly gets several pieces in one.
+    assert 1 <= [event.event for event in first].count("thread.message.delta") <= 3
     # Who comes late gets the text in one piece.
     assert [event.event for event in second] == [*TEXT_RUN, "done"]
     assert texts(first) == texts(second) == "one two three"

@@ -10,7 +10,7 @@ from tests.clients.prepare import node, python_of
 from tests.running import KEY, Running
 
 HERE = Path(__file__).parent
-PATIENCE = 50  # s; the first import compiles thousands of files
+PATIENCE = 150  # s; the first import compiles thousands of files
 # Whoever asks something outside this machine is refused at once.
 NOWHERE = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
 

@@ -77,7 +77,7 @@ class Process:
 
     def client(self) -> OpenAI:
         """Usable for as long as the test's file runs, also with the next server at this port."""
-        client = OpenAI(base_url=self.url, api_key=KEY, max_retries=0)
+        client = OpenAI(base_url=self.url, api_key=KEY, max_retries=0, timeout=60)
         _CLIENTS.append(client)
         return client
 

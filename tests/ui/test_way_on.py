@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.ui.conftest import at_a_function
 from tests.ui.looking import Looking
-from xiaozhi.chat_models.scripted import Calls, Hangs, Says, Scripted
+from xiaozhi.chat_models.scripted import Calls, Fails, Hangs, Says, Scripted
 from xiaozhi.ui.who_answers import readable
 
 
@@ -54,6 +54,21 @@ def test_a_broken_answer_can_be_continued_too(look: Looking, model: Scripted):
     seen.button("接着说").click()
     seen.says("后半句")
     expect(seen.answers.first).to_contain_text("前半句")
+
+
+def test_what_another_tab_has_tried_again_is_not_answered_twice(look: Looking, model: Scripted):
+    model.script = [Fails(401, "Incorrect API key"), Says("好了"), Says("又好了")]
+    one = look()
+    one.ask("你好")
+    expect(one.button("再试一次")).to_be_visible()
+    other = look(one.page.url)
+    expect(other.button("再试一次")).to_be_visible()
+    one.button("再试一次").click()
+    one.says("好了")
+    other.button("再试一次").click()
+    other.says("好了")
+    expect(other.answers).to_have_count(1)
+    assert len(model.requests) == 2
 
 
 def test_a_function_is_answered_by_hand(look: Looking, client: OpenAI, model: Scripted):

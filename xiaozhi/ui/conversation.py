@@ -1,10 +1,11 @@
 """A conversation as the server has it, and what a person does to it. Draws nothing."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import streamlit as st
-from openai import BadRequestError
+from openai import BadRequestError, NotFoundError
 from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 
@@ -158,12 +159,16 @@ def asked(conversation: Conversation, question: Question, model: str | None) -> 
 def asked_again(conversation: Conversation, failed: Run, model: str | None) -> None:
     """The same question once more, in the place of the answer that broke off.
 
-    Raises openai.APIError.
+    Nothing happens where a later run is there: another tab was faster. Raises openai.APIError.
     """
     threads = client().beta.threads
+    newest = threads.runs.list(conversation.thread_id, limit=1).data
+    if newest and newest[0].id != failed.id:
+        return
     for message in conversation.messages:
         if message.run_id == failed.id:
-            threads.messages.delete(message.id, thread_id=conversation.thread_id)
+            with suppress(NotFoundError):
+                threads.messages.delete(message.id, thread_id=conversation.thread_id)
     answer(conversation.thread_id, model)
 
 

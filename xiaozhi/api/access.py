@@ -40,13 +40,15 @@ class Access:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         # A thousand requests that come together must not begin in one round of the event loop.
-        self._turns = Turns()
+        # Those who come to listen have a queue of their own: nobody else waits behind them.
+        self._requests, self._listeners = Turns(), Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        await self._turns.mine()
+        turns = self._listeners if scope["path"].endswith("/events") else self._requests
+        await turns.mine()
         began = time.perf_counter()
         answer_began: float | None = None
         status = 0

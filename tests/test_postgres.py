@@ -5,16 +5,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, postgres_server
 
 ROOT = Path(__file__).parents[1]
 
 # A server that was killed reads its log again, on a disk that others write to.
 pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """One of its own: it is killed, and other files may go on with the one that they share."""
+    with postgres_server() as server:
+        yield server
 
 
 def asked(postgres: PostgresServer, database: str, sql: str) -> str:

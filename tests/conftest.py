@@ -61,6 +61,9 @@ def lost() -> Iterator[Lost]:
     """Exceptions in this process that nobody saw."""
     handler = Lost()
     logging.getLogger("asyncio").addHandler(handler)
+    # What is here now stays: looking through it after each file would take most of a second.
+    gc.collect()
+    gc.freeze()
     yield handler
     logging.getLogger("asyncio").removeHandler(handler)
 

@@ -8,6 +8,8 @@ import pytest
 SLOW_FIXTURES = frozenset({"chromium", "postgres"})
 # Folders whose tests start processes of their own.
 SLOW_FOLDERS = frozenset({"clients", "deploy", "process", "replicas", "resilience"})
+# And files: they start processes, too, or load the built-in model.
+SLOW_FILES = frozenset({"test_built_in.py", "test_logic.py", "test_postgres.py"})
 TESTS = Path(__file__).parent
 
 
@@ -45,6 +47,7 @@ def _is_slow(item: pytest.Item) -> bool:
     return (
         folder in SLOW_FOLDERS
         or (folder == "ui" and "model_server" in fixtures)
+        or item.path.name in SLOW_FILES
         or not SLOW_FIXTURES.isdisjoint(fixtures)
     )
 

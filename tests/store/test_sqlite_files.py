@@ -173,7 +173,7 @@ def test_it_is_noticed(
             await database.write(add(one))
         # So that there is something in the file itself
         await database.write(lambda c: None)
-        harm(folder / "x.db")
+        await asyncio.to_thread(harm, folder / "x.db")
         left = sorted(os.listdir(tmp_path))
         with pytest.raises(Unavailable, match=r"x\.db.* while the server was running"):
             await database.check()
@@ -224,7 +224,7 @@ def test_what_the_wal_held_is_there_after_a_stop(tmp_path: Path, harm: Callable[
     async def story(database: SQLite) -> None:
         for one in made:
             await database.write(add(one))
-        harm(tmp_path / "x.db")
+        await asyncio.to_thread(harm, tmp_path / "x.db")
         with pytest.raises(Unavailable):
             await database.write(add(thread()))
 

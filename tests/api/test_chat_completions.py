@@ -30,13 +30,21 @@ pytestmark = pytest.mark.one_database
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "你好"}]
 
 
+class Left(threading.Event):
+    """Set when the answer was left. `asked`: set when it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+
+
 @contextmanager
-def endpoint(said: bytes, *, hangs_up: bool = False) -> Iterator[tuple[str, threading.Event]]:
+def endpoint(said: bytes, *, hangs_up: bool = False) -> Iterator[tuple[str, Left]]:
     """One that says `said` to the first request and then nothing, or hangs up.
 
     The event: its answer was left.
     """
-    left = threading.Event()
+    left = Left()
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -45,6 +53,7 @@ def endpoint(said: bytes, *, hangs_up: bool = False) -> Iterator[tuple[str, thre
                 with connection:
                     if b"POST" not in connection.recv(65536):
                         continue  # it has no list of models
+                    left.asked.set()
                     connection.sendall(said)
                     while not hangs_up and connection.recv(65536):
                         pass
@@ -220,6 +229,7 @@ def test_a_reader_who_leaves_stops_the_model(tmp_path: Path, said: bytes):
             heard = b""
             while said and PIECE not in heard:
                 heard += reader.recv(65536)
+            assert left.asked.wait(30)
             assert not left.wait(0.2)
         assert left.wait(30)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from xiaozhi.chat_models.chat_model import CallPiece
-from xiaozhi.chat_models.surrogates import SurrogateJoiner
+from xiaozhi.surrogates import SurrogateJoiner
 
 NO_ARGUMENTS = "{}"  # as OpenAI writes it; others send nothing at all
 LOOKS = 100  # at the arguments of one call, whether they are whole

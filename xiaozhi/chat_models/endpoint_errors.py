@@ -14,8 +14,8 @@ from typing import Any, cast
 
 from xiaozhi.chat_models import chat_model
 from xiaozhi.chat_models.sight import says_it_cannot_see
-from xiaozhi.chat_models.surrogates import without_halves
 from xiaozhi.errors import LastErrorCode, ModelFailed
+from xiaozhi.surrogates import without_halves
 
 LONGEST = 1_000  # characters of an endpoint's words that are kept
 EXCERPT = 300  # characters of what was not understood

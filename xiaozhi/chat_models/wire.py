@@ -15,8 +15,8 @@ from xiaozhi.chat_models.call_pieces import CallPieces, UnnamedCall
 from xiaozhi.chat_models.chat_model import Piece, TokenCount
 from xiaozhi.chat_models.content_parts import THOUGHTS_IN_PARTS, parts_of, thoughts_of
 from xiaozhi.chat_models.endpoint_errors import error_in, excerpt, failure, words_of
-from xiaozhi.chat_models.surrogates import SurrogateJoiner, is_whole
 from xiaozhi.errors import ModelFailed
+from xiaozhi.surrogates import SurrogateJoiner, is_whole
 
 Object = Mapping[str, Any]
 

@@ -11,8 +11,8 @@ from openai.types.beta.threads.runs import FunctionToolCall, RunStep
 from xiaozhi.chat_models import CallPiece
 from xiaozhi.ids import derived_id
 from xiaozhi.runs.steps import new_step
-from xiaozhi.runs.surrogates import SurrogateJoiner, joined
 from xiaozhi.store import changed
+from xiaozhi.surrogates import SurrogateJoiner, without_halves
 
 
 class Calls:
@@ -31,13 +31,13 @@ class Calls:
         """Take a piece of a call; returns the data of its `thread.run.step.delta` events."""
         told: list[str] = []
         if piece.name is not None:
-            name = joined(piece.name)
+            name = without_halves(piece.name)
             self._calls.append((name, []))
             self._joiners.append(SurrogateJoiner())
             function = {"name": name, "arguments": "", "output": None}
             id = self._id(piece.index)
             told.append(self._delta({"index": piece.index, "id": id}, function))
-        if piece.arguments and (more := self._joiners[piece.index].add(piece.arguments)):
+        if piece.arguments and (more := self._joiners[piece.index].take(piece.arguments)):
             self._calls[piece.index][1].append(more)
             told.append(self._delta({"index": piece.index}, {"arguments": more}))
         return told

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from openai.types.beta.threads.run import Usage
 
 from xiaozhi.errors import LastErrorCode
-from xiaozhi.runs.surrogates import joined
+from xiaozhi.surrogates import without_halves
 
 EndStatus = Literal["completed", "incomplete", "failed", "cancelled", "expired"]
 
@@ -46,7 +46,9 @@ def failed(code: LastErrorCode, message: str) -> Outcome:
     """
     if not message.startswith(OPENAIS):
         message = _BEGINS.get(code, "") + message
-    return Outcome("failed", changes={"last_error": {"code": code, "message": joined(message)}})
+    return Outcome(
+        "failed", changes={"last_error": {"code": code, "message": without_halves(message)}}
+    )
 
 
 def incomplete(

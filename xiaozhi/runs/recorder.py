@@ -44,10 +44,10 @@ from xiaozhi.runs.said_behind import SaidBehind, told
 from xiaozhi.runs.saves import Saves
 from xiaozhi.runs.shielding import shielded
 from xiaozhi.runs.steps import closed_step, time_of_answer, time_of_calls, total_usage
-from xiaozhi.runs.surrogates import SurrogateJoiner
 from xiaozhi.runs.thoughts import Thoughts
 from xiaozhi.store import Connection, Segment, Store, Work, changed, message_rows, run_rows, written
 from xiaozhi.store.reasoning_rows import Reasoning
+from xiaozhi.surrogates import SurrogateJoiner
 
 TEXT_IS_SAVED_WITHIN = 1.0  # s
 START_IS_SAVED_WITHIN = 0.01  # s; a fast model's first words come with it in one transaction
@@ -142,7 +142,7 @@ class Recorder:
         if self._saves.refused:
             # Nobody wants what the model goes on to say.
             raise self._saves.refused
-        piece = self._joiner.add(piece)
+        piece = self._joiner.take(piece)
         if not piece:
             return
         if self._calls is not None:

@@ -14,9 +14,9 @@ from openai.types.beta.threads import Run
 from xiaozhi.events import Events, Text
 from xiaozhi.ids import derived_id
 from xiaozhi.runs.saves import Saves
-from xiaozhi.runs.surrogates import SurrogateJoiner
 from xiaozhi.store import Connection, Page, Work, reasoning_rows
 from xiaozhi.store.reasoning_rows import Reasoning
+from xiaozhi.surrogates import SurrogateJoiner
 
 # Every event of it begins so.
 REASONING = "thread.run.reasoning."
@@ -49,7 +49,7 @@ class Thoughts:
             self._row = Reasoning(run.id, number, "", None, field)
             self._told_as = _deltas(run.id, number)
             self._began = time.monotonic()
-        piece = self._joiner.add(piece)
+        piece = self._joiner.take(piece)
         if not piece:
             return
         if self._row.ms is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import uvicorn
 import uvloop
@@ -37,12 +37,15 @@ Value = TypeVar("Value")
 class Running:
     """`url`: ends in /v1. `settings`: as it was started with."""
 
+    # Of this process: the servers with a page that are running, and whether one without has started
+    _pages: ClassVar[set["Running"]] = set()
+    _has_api: ClassVar[bool] = False
+
     def __init__(self, settings: Settings, gguf: Path | None, parts: Parts = PARTS) -> None:
         self.settings = settings
         self._parts = parts
-        # Streamlit blocks its loop here and there, which is not ours to mend.
-        self._allows_blocking = settings.ui and _is_blocking_an_error()
-        if self._allows_blocking:
+        if settings.ui:
+            self._pages.add(self)
             NO_BLOCKING.deactivate()
         self._gguf = gguf
         self._listening = socket.socket()
@@ -71,7 +74,13 @@ class Running:
         self._server.should_exit = True
         self._thread.join(30)
         assert not self._thread.is_alive()
-        if self._allows_blocking:
+        if self.settings.ui:
+            self._pages.discard(self)
+            self._watch_blocking()
+
+    def _watch_blocking(self) -> None:
+        """Not beside a page: Streamlit blocks its loop at times, which is not ours to mend."""
+        if self._has_api and not self._pages:
             NO_BLOCKING.activate()
 
     def _run(self) -> None:
@@ -98,12 +107,9 @@ class Running:
                 (asyncio.get_running_loop(), app.state.rooms)
             )
             if not self.settings.ui:
-                NO_BLOCKING.activate()
+                Running._has_api = True
+                self._watch_blocking()
             await self._server.serve(sockets=[self._listening])
-
-
-def _is_blocking_an_error() -> bool:
-    return any(function.activated for function in NO_BLOCKING.functions.values())
 
 
 class _Server(uvicorn.Server):

@@ -18,6 +18,7 @@ from xiaozhi.store import Connection, tables, written
 from xiaozhi.threads import new_message
 
 PICTURE = "data:image/jpeg;base64," + "A" * 800_000
+CHINESE = "".join(map(chr, range(0x4E00, 0x9FA0))) * 2
 POLLED: Any = {"poll_interval_ms": 50}
 BODIES = {
     "ten million items": (b'{"messages":[' + b"0," * 10_000_000 + b"0]}", 400),
@@ -31,6 +32,10 @@ BODIES = {
     ),
     "long messages": (
         json.dumps({"messages": [{"role": "user", "content": "word " * 51_200}] * 8}).encode(),
+        200,
+    ),
+    "a long Chinese message": (
+        json.dumps({"messages": [{"role": "user", "content": CHINESE}]}).encode(),
         200,
     ),
     "no JSON": (b"[" * 30_000_000, 400),

@@ -10,6 +10,7 @@ One row for each message with words; and one for each thread with a title or met
 are those of its title and a mark for each pair. Rows go with what they are about, by foreign key.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -34,7 +35,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.util import await_only
 
+from xiaozhi.offload import LARGE
 from xiaozhi.store import tables
 from xiaozhi.store.folding import folded
 from xiaozhi.store.grams import covering, grams
@@ -92,7 +95,7 @@ _REMOVE_THREAD = delete(search).where(
 
 def add_message(connection: Connection, message_id: str, text: str) -> None:
     """What a message says whose own row is new."""
-    if columns := cut_up(text):
+    if columns := _cut_up_apart(text):
         connection.execute(_ADD_MESSAGE, {"message_id": message_id, **columns})
 
 
@@ -157,6 +160,13 @@ def with_metadata(
         found = _row.grams.contains(marks) if len(marks) == 1 else _row.grams.overlap(marks)
         threads = threads.where(_thread.seq.in_(select(_row.thread).where(found)))
     return threads
+
+
+def _cut_up_apart(text: str) -> dict[str, object]:
+    """As `cut_up`, but a long text in a worker thread: units of work run on the event loop here."""
+    if len(text) < LARGE:
+        return cut_up(text)
+    return await_only(asyncio.to_thread(cut_up, text))
 
 
 def cut_up(text: str, metadata: Mapping[str, str] | None = None) -> dict[str, object]:

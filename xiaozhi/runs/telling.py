@@ -85,6 +85,8 @@ class Telling:
     def taken_up(self, run_id: str) -> None:
         """The run was executed elsewhere, and is now told here; it may be listened to at once."""
         self._take(run_id)
+        # What the process before has told may still be here, closed: it must not go on with this.
+        self._events.moved_away(run_id)
         self._events.open(run_id)
 
     async def adopted(

@@ -21,7 +21,11 @@ def test_versions_are_looked_for_once_for_all(tmp_path: Path, monkeypatch: pytes
         sent[request.method] += 1
 
     http = httpx2.Client(event_hooks={"request": [count]})
-    with running(tmp_path, model_url="") as server, server.client(http_client=http) as page:
+    beta = {"OpenAI-Beta": "assistants=v2"}
+    with (
+        running(tmp_path, model_url="") as server,
+        server.client(http_client=http, default_headers=beta) as page,
+    ):
         for name in ("client", "reader"):
             monkeypatch.setattr(shelves, name, lambda: page)
         threads = page.beta.threads

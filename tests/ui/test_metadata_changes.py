@@ -31,7 +31,7 @@ def at_the_same_moment(server: Running, monkeypatch: pytest.MonkeyPatch) -> Iter
                 doing()
 
         http = httpx2.Client(event_hooks={"request": [before]})
-        page = server.client(http_client=http)
+        page = server.client(http_client=http, default_headers=BETA)
         opened.append(page)
         for module in (metadata_changes, shelves, waiting):
             monkeypatch.setattr(module, "client", lambda: page)

@@ -29,6 +29,8 @@ def client() -> OpenAI:
         api_key=st.secrets["XIAOZHI_API_KEY"],
         # Without HTTP_PROXY and its like: a proxy would get every conversation, and the key.
         http_client=DefaultHttpxClient(trust_env=False),
+        # For the server's own routes, which the SDK has no method for
+        default_headers={"OpenAI-Beta": "assistants=v2"},
         max_retries=1,
         timeout=30,
     )

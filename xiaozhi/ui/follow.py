@@ -77,11 +77,7 @@ class Followed:
         stream = self._client.get(
             f"/threads/{self.run.thread_id}/runs/{self.run.id}/events",
             cast_to=cast("type[AssistantStreamEvent]", AssistantStreamEvent),
-            options={
-                "headers": {"OpenAI-Beta": "assistants=v2"},
-                "params": {"include[]": "reasoning"},
-                "timeout": 60,
-            },
+            options={"params": {"include[]": "reasoning"}, "timeout": 60},
             stream=True,
             stream_cls=Stream[AssistantStreamEvent],
         )

@@ -283,7 +283,6 @@ def _exchange(
             f"/threads/{thread_id}/exchange",
             cast_to=Thread,
             body=body,
-            options={"headers": {"OpenAI-Beta": "assistants=v2"}},
         )
     except NotFoundError as error:
         if isinstance(shown, Message):

@@ -12,8 +12,6 @@ from openai.types.beta.threads import Message
 
 from xiaozhi.ui.client import client
 
-_BETA = {"OpenAI-Beta": "assistants=v2"}
-
 
 def change_thread(
     thread_id: str, changes: Mapping[str, str | None], only_if: Mapping[str, str] | None = None
@@ -27,7 +25,7 @@ def change_thread(
         f"/threads/{thread_id}/metadata",
         cast_to=Thread,
         body=changes,
-        options={"headers": _BETA, "params": {"metadata": only_if} if only_if else {}},
+        options={"params": {"metadata": only_if} if only_if else {}},
     )
 
 
@@ -39,5 +37,5 @@ def has_changed(error: BadRequestError) -> bool:
 def change_message(message: Message, changes: Mapping[str, str | None]) -> None:
     """`message` has its metadata of then. `changes`: as above. Raises openai.APIError."""
     path = f"/threads/{message.thread_id}/messages/{message.id}/metadata"
-    changed = client().patch(path, cast_to=Message, body=changes, options={"headers": _BETA})
+    changed = client().patch(path, cast_to=Message, body=changes)
     message.metadata = changed.metadata

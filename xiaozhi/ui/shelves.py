@@ -199,7 +199,7 @@ def _page(count: int, metadata: dict[str, str], **more: str) -> SyncCursorPage[L
         "/threads",
         model=Listed,
         page=SyncCursorPage[Listed],
-        options={"headers": {"OpenAI-Beta": "assistants=v2"}, "params": params},
+        options={"params": params},
     )
 
 

@@ -2,9 +2,7 @@
 
     "a\\ud83d", "\\ude00b"  ──►  "a", "😀b"        "\\ud83d", "x"  ──►  "", "\\ufffdx"
 
-A lone half is no character: neither a database nor a stream takes it. It becomes U+FFFD. Endpoints'
-answers are joined where they are read, and again where they are recorded: whatever a model hands
-out, a run can be written.
+A lone half is no character: neither a database nor a stream takes it. It becomes U+FFFD.
 """
 
 

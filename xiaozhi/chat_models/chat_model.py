@@ -70,6 +70,8 @@ class TokenCount:
 class Piece:
     """What one read from the model brought; texts that arrived together are joined.
 
+    Every text holds whole characters (`surrogates.py`): a run that is given half of one fails.
+
     `count`: of the chunks that it came in; none of them holds less than a token. `reasoning`: what
     the model thinks before the rest. `reasoning_field`: as what its server sent that, and wants it
     back; empty where it stood in the text. `thought_until`: what was said of the answer so far was

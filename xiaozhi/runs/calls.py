@@ -12,7 +12,6 @@ from xiaozhi.chat_models import CallPiece
 from xiaozhi.ids import derived_id
 from xiaozhi.runs.steps import new_step
 from xiaozhi.store import changed
-from xiaozhi.surrogates import SurrogateJoiner, without_halves
 
 
 class Calls:
@@ -25,21 +24,18 @@ class Calls:
         self._run = run
         self.number = number
         self._calls: list[tuple[str, list[str]]] = []
-        self._joiners: list[SurrogateJoiner] = []
 
     def add(self, piece: CallPiece) -> list[str]:
         """Take a piece of a call; returns the data of its `thread.run.step.delta` events."""
         told: list[str] = []
         if piece.name is not None:
-            name = without_halves(piece.name)
-            self._calls.append((name, []))
-            self._joiners.append(SurrogateJoiner())
-            function = {"name": name, "arguments": "", "output": None}
+            self._calls.append((piece.name, []))
+            function = {"name": piece.name, "arguments": "", "output": None}
             id = self._id(piece.index)
             told.append(self._delta({"index": piece.index, "id": id}, function))
-        if piece.arguments and (more := self._joiners[piece.index].take(piece.arguments)):
-            self._calls[piece.index][1].append(more)
-            told.append(self._delta({"index": piece.index}, {"arguments": more}))
+        if piece.arguments:
+            self._calls[piece.index][1].append(piece.arguments)
+            told.append(self._delta({"index": piece.index}, {"arguments": piece.arguments}))
         return told
 
     def whole(self) -> RunStep:

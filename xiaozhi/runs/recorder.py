@@ -47,7 +47,6 @@ from xiaozhi.runs.steps import closed_step, time_of_answer, time_of_calls, total
 from xiaozhi.runs.thoughts import Thoughts
 from xiaozhi.store import Connection, Segment, Store, Work, changed, message_rows, run_rows, written
 from xiaozhi.store.reasoning_rows import Reasoning
-from xiaozhi.surrogates import SurrogateJoiner
 
 TEXT_IS_SAVED_WITHIN = 1.0  # s
 START_IS_SAVED_WITHIN = 0.01  # s; a fast model's first words come with it in one transaction
@@ -82,7 +81,6 @@ class Recorder:
         self._events = events
         self._saves = Saves(store, f"run {segment.run.id}")
         self._thoughts = Thoughts(self._saves, self._must_be_held)
-        self._joiner = SurrogateJoiner()
         self._answer: Answer | None = None
         self._calls: Calls | None = None
         self._behind = SaidBehind()
@@ -142,9 +140,6 @@ class Recorder:
         if self._saves.refused:
             # Nobody wants what the model goes on to say.
             raise self._saves.refused
-        piece = self._joiner.take(piece)
-        if not piece:
-            return
         if self._calls is not None:
             # Told when the turn ends: a message comes before the calls, or after (contract 7.8).
             at = time_of_answer(self.newest_message_at, [*self.steps, self._calls.step], now())

@@ -16,7 +16,6 @@ from xiaozhi.ids import derived_id
 from xiaozhi.runs.saves import Saves
 from xiaozhi.store import Connection, Page, Work, reasoning_rows
 from xiaozhi.store.reasoning_rows import Reasoning
-from xiaozhi.surrogates import SurrogateJoiner
 
 # Every event of it begins so.
 REASONING = "thread.run.reasoning."
@@ -33,7 +32,6 @@ class Thoughts:
         self._must_be_held = must_be_held
         self._row: Reasoning | None = None
         self._pieces: list[str] = []
-        self._joiner = SurrogateJoiner()
         self._began = 0.0
         self._earlier_ms = 0
         self._told_as: Text | None = None
@@ -49,9 +47,6 @@ class Thoughts:
             self._row = Reasoning(run.id, number, "", None, field)
             self._told_as = _deltas(run.id, number)
             self._began = time.monotonic()
-        piece = self._joiner.take(piece)
-        if not piece:
-            return
         if self._row.ms is not None:
             # It thinks once more, in the midst of its answer.
             self._earlier_ms, self._began = self._row.ms, time.monotonic()

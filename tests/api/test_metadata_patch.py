@@ -33,7 +33,7 @@ def patch_message(client: OpenAI, message: Message, changes: Any) -> Message:
     )
 
 
-def found(client: OpenAI, **params: Any) -> list[str]:
+def list_ids(client: OpenAI, **params: Any) -> list[str]:
     page = client.get_api_list(
         "/threads",
         model=Thread,
@@ -94,11 +94,11 @@ def test_many_clients_lose_nothing(server: Running, client: OpenAI, thread: Thre
 def test_the_list_finds_what_was_patched(client: OpenAI):
     thread = client.beta.threads.create(metadata={"title": "Steinkauz", "colour": "red"})
     patch(client, thread, {"title": "Raufußkauz", "colour": "patched blue", "size": "9"})
-    assert thread.id in found(client, q="raufußkauz")
-    assert thread.id not in found(client, q="steinkauz")
-    assert found(client, metadata={"colour": "patched blue", "size": "9"}) == [thread.id]
+    assert thread.id in list_ids(client, q="raufußkauz")
+    assert thread.id not in list_ids(client, q="steinkauz")
+    assert list_ids(client, metadata={"colour": "patched blue", "size": "9"}) == [thread.id]
     patch(client, thread, {"colour": None})
-    assert found(client, metadata={"colour": "patched blue"}) == []
+    assert list_ids(client, metadata={"colour": "patched blue"}) == []
 
 
 def test_the_limits_hold_for_the_result(client: OpenAI):

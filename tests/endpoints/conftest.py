@@ -2,14 +2,14 @@
 differs by the database.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from openai import OpenAI
 from openai.types.beta.threads import Run
 
-from tests.running import Running, running
+from tests.running import Running
 from xiaozhi.chat_models.scripted import Line, Scripted, Sends
 
 WEATHER: dict[str, Any] = {"type": "function", "function": {"name": "weather"}}
@@ -19,18 +19,15 @@ Ask = Callable[..., Run]
 
 
 @pytest.fixture(scope="session")
-def server(
-    model_server: tuple[Scripted, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("data"), model_url=model_server[1]) as started:
-        yield started
+def server(server_on_sqlite: Running) -> Running:
+    return server_on_sqlite
 
 
 @pytest.fixture
 def ask(client: OpenAI, model: Scripted) -> Ask:
     """Let a run answer "Hi" with `line`, and return it when it has ended."""
 
-    def asked(*lines: Line, tools: Any = (), **settings: Any) -> Run:
+    def complete(*lines: Line, tools: Any = (), **settings: Any) -> Run:
         model.script = list(lines)
         assistant = client.beta.assistants.create(model="scripted", tools=tools)
         thread: Any = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -38,10 +35,10 @@ def ask(client: OpenAI, model: Scripted) -> Ask:
             assistant_id=assistant.id, thread=thread, poll_interval_ms=20, **settings
         )
 
-    return asked
+    return complete
 
 
-def said(client: OpenAI, run: Run) -> str | None:
+def answer_text(client: OpenAI, run: Run) -> str | None:
     """The run's answer; None where it has none."""
     messages = client.beta.threads.messages.list(run.thread_id, run_id=run.id).data
     if not messages:

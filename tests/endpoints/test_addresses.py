@@ -19,7 +19,7 @@ from xiaozhi.endpoint_address import Endpoint
 from xiaozhi.errors import CannotStart
 
 
-def asked(client: OpenAI) -> Run:
+def completed_run(client: OpenAI) -> Run:
     assistant = client.beta.assistants.create(model="scripted")
     thread: Any = {"messages": [{"role": "user", "content": "SECRET"}]}
     return client.beta.threads.create_and_run_poll(
@@ -86,7 +86,7 @@ def test_a_redirect_to_another_place_is_not_followed(tmp_path: Path, status: int
             running(tmp_path, model_url=url) as server,
             server.client() as client,
         ):
-            run = asked(client)
+            run = completed_run(client)
     assert run.status == "failed"
     assert run.last_error
     assert f"it redirects to {other}, where nothing is sent" in run.last_error.message
@@ -102,7 +102,7 @@ def test_a_redirect_within_a_host_is_followed(tmp_path: Path, status: int):
         server.client() as client,
     ):
         model.otherwise = Says("Hi")
-        run = asked(client)
+        run = completed_run(client)
     assert run.status == "completed"
     assert [body["messages"][-1]["content"] for body in model.requests] == ["SECRET"] * 2
     assert model.api_keys == {"Bearer key"}
@@ -115,7 +115,7 @@ def test_a_proxy_is_asked_for_places_that_are_not_on_this_machine(tmp_path: Path
         chosen: Any = {"model_proxy": address.replace("//", "//ann:pass@")}
         far: Any = {"model_url": "http://models.example/v1", "openai_api_key": "key", **chosen}
         with running(tmp_path / "far", **far) as server, server.client() as client:
-            assert asked(client).status == "completed"
+            assert completed_run(client).status == "completed"
         posts = [path for path, _, body in proxy.came if b"SECRET" in body]
         assert posts == ["http://models.example/v1/chat/completions"]
         proxy.came.clear()
@@ -123,7 +123,7 @@ def test_a_proxy_is_asked_for_places_that_are_not_on_this_machine(tmp_path: Path
             running(tmp_path / "near", model_url=url, **chosen) as server,
             server.client() as client,
         ):
-            assert asked(client).status == "completed"
+            assert completed_run(client).status == "completed"
         assert proxy.came == []
 
 
@@ -137,7 +137,7 @@ def test_a_proxy_of_the_environment_is_not_asked_and_that_is_told(
         # For the client of this test
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         with running(tmp_path / "near", model_url=url) as server, server.client() as client:
-            assert asked(client).status == "completed"
+            assert completed_run(client).status == "completed"
         assert "XIAOZHI_MODEL_PROXY" not in caplog.text
         with running(tmp_path / "far", model_url="http://models.invalid/v1"):
             pass
@@ -153,7 +153,7 @@ def test_the_line_end_behind_a_key_or_an_address_is_no_part_of_it(tmp_path: Path
         running(tmp_path, model_url=url + end, openai_api_key="key" + end) as server,
         server.client() as client,
     ):
-        assert asked(client).status == "completed"
+        assert completed_run(client).status == "completed"
     assert model.api_keys == {"Bearer key"}
 
 
@@ -165,10 +165,10 @@ def test_a_password_in_the_address_is_used_and_not_shown(tmp_path: Path):
             running(tmp_path, model_url=secret, openai_api_key="key") as server,
             server.client() as client,
         ):
-            assert asked(client).status == "completed"
+            assert completed_run(client).status == "completed"
         assert model.api_keys == {"Basic " + base64.b64encode(b"ann:p@ss").decode()}
     with running(tmp_path, model_url=secret) as server, server.client() as client:
-        run = asked(client)
+        run = completed_run(client)
     assert run.last_error
     assert "cannot be reached" in run.last_error.message
     assert "ss@" not in run.last_error.message

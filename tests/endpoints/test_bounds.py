@@ -98,7 +98,7 @@ def waits(server: Running) -> Iterator[list[float]]:
     """How long /health takes meanwhile, in s, each time."""
     longest, has_ended = [0.0], threading.Event()
 
-    def look() -> None:
+    def ask_for_health() -> None:
         url = server.url.removesuffix("/v1") + "/health"
         while not has_ended.is_set():
             began = time.monotonic()
@@ -107,7 +107,7 @@ def waits(server: Running) -> Iterator[list[float]]:
             longest.append(time.monotonic() - began)
             time.sleep(0.01)
 
-    looking = threading.Thread(target=look)
+    looking = threading.Thread(target=ask_for_health)
     looking.start()
     try:
         yield longest

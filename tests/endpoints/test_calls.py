@@ -11,12 +11,12 @@ from tests.endpoints.conftest import (
     CLOCK,
     WEATHER,
     Ask,
+    answer_text,
     call,
     called,
     calls,
     chunk,
     failure,
-    said,
 )
 from xiaozhi.chat_models.scripted import Says, Scripted, Sends
 
@@ -198,7 +198,7 @@ def test_words_before_calls_are_kept(client: OpenAI, ask: Ask):
         Sends.events(chunk(content="Let me look"), calls(call("weather", PARIS, index=0)), END),
         tools=[WEATHER],
     )
-    assert said(client, run) == "Let me look"
+    assert answer_text(client, run) == "Let me look"
     assert called(run) == [("weather", PARIS)]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from tests.endpoints.conftest import Ask, answer, chunk, failure, said
+from tests.endpoints.conftest import Ask, answer, answer_text, chunk, failure
 from xiaozhi.chat_models.scripted import Fails, Sends
 
 NO_RETRY = (("x-should-retry", "false"),)
@@ -66,7 +66,7 @@ def test_an_error_in_a_stream_fails_the_run_with_its_words(
     found, message = failure(run)
     assert found == code
     assert "SECRET" in message
-    assert said(client, run) == "Hel"
+    assert answer_text(client, run) == "Hel"
 
 
 @pytest.mark.parametrize(("error", "code"), ERRORS)
@@ -146,7 +146,7 @@ def test_an_error_that_is_none_is_none(client: OpenAI, ask: Ask, nothing: Any):
         )
     )
     assert run.status == "completed"
-    assert said(client, run) == "Hello"
+    assert answer_text(client, run) == "Hello"
 
 
 @pytest.mark.parametrize("reason", ["error", "insufficient_system_resource", "network_error"])
@@ -155,7 +155,7 @@ def test_an_answer_that_ends_with_an_error_has_failed(client: OpenAI, ask: Ask, 
     code, message = failure(run)
     assert code == SERVER
     assert reason in message
-    assert said(client, run) == "Hel"
+    assert answer_text(client, run) == "Hel"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from tests.endpoints.conftest import WEATHER, Ask, failure, said
+from tests.endpoints.conftest import WEATHER, Ask, answer_text, failure
 from xiaozhi.chat_models.scripted import Calls, Fails, Line, Says, Scripted
 
 Refused = Callable[[Mapping[str, Any]], bool]
@@ -184,7 +184,7 @@ def test_what_is_refused_by_name_is_left_out_once_more_and_remembered(
         with caplog.at_level(logging.WARNING):
             run = ask(**settings)
             assert run.status == "completed", run.last_error
-            assert said(client, run) == "Hi"
+            assert answer_text(client, run) == "Hi"
             assert endpoint.refusals == 1
             assert "left out from now on" in caplog.text
             assert ask(**settings).status == "completed"
@@ -256,4 +256,4 @@ def test_thoughts_that_an_endpoint_does_not_take_back_are_left_out(
         poll_interval_ms=20,
     )
     assert run.status == "completed"
-    assert "Rain." in (said(client, run) or "")
+    assert "Rain." in (answer_text(client, run) or "")

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from openai import OpenAI
 
-from tests.endpoints.conftest import Ask, chunk, failure, said
+from tests.endpoints.conftest import Ask, answer_text, chunk, failure
 from xiaozhi.chat_models.scripted import Sends
 
 HEL, LO, STOP = (
@@ -71,7 +71,7 @@ def test_a_stream_is_read_as_the_standard_says(client: OpenAI, ask: Ask, stream:
     chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
     run = ask(Sends(chunks, pause=0.001))
     assert run.status == "completed", run.last_error
-    assert said(client, run) == "Hello"
+    assert answer_text(client, run) == "Hello"
 
 
 def _deflated(data: bytes) -> bytes:
@@ -94,7 +94,7 @@ def test_a_stream_may_be_packed(client: OpenAI, ask: Ask, encoding: str, packed:
     chunks = [packed[at : at + size] for at in range(0, len(packed), size)]
     run = ask(Sends(chunks, headers=(("content-encoding", encoding),)))
     assert run.status == "completed", run.last_error
-    assert said(client, run) == "Hello"
+    assert answer_text(client, run) == "Hello"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
@@ -109,7 +109,7 @@ def test_an_endpoint_that_stays_open_behind_its_end_does_not_hold_the_run(client
     run = ask(Sends([STREAMS["plain"], b": still here\n\n"], pause=60))
     assert time.monotonic() - began < 30
     assert run.status == "completed"
-    assert said(client, run) == "Hello"
+    assert answer_text(client, run) == "Hello"
 
 
 def test_a_stream_that_breaks_off_has_not_ended_by_a_word_for_none(ask: Ask):

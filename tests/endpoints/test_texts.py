@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from tests.endpoints.conftest import Ask, answer, chunk, failure, said, thought
+from tests.endpoints.conftest import Ask, answer, answer_text, chunk, failure, thought
 from xiaozhi.chat_models.scripted import Sends
 
 HALVES = "\ud83d", "\ude00"
@@ -30,7 +30,7 @@ def test_halves_of_a_character_are_joined_and_lone_ones_replaced(
 ):
     run = ask(answer(*contents))
     assert run.status == "completed"
-    assert said(client, run) == text
+    assert answer_text(client, run) == text
 
 
 def test_halves_are_joined_in_thoughts_and_refusals(client: OpenAI, ask: Ask):
@@ -58,14 +58,14 @@ def test_bytes_that_are_not_utf_8_are_replaced(client: OpenAI, ask: Ask, broken:
     odd = b'data: {"choices":[{"delta":{"content":"a' + broken + b'b"}}]}\n\n'
     run = ask(Sends.events(odd, chunk("stop")))
     assert run.status == "completed"
-    text = said(client, run) or ""
+    text = answer_text(client, run) or ""
     assert text.strip("\ufffd").startswith("a\ufffd")
     assert text.endswith("\ufffdb")
 
 
 def test_a_line_break_within_a_string_is_taken(client: OpenAI, ask: Ask):
     odd = b'data: {"choices":[{"delta":{"content":"a\tb"}}]}\n\n'
-    assert said(client, ask(Sends.events(odd, chunk("stop")))) == "a\tb"
+    assert answer_text(client, ask(Sends.events(odd, chunk("stop")))) == "a\tb"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_line_break_within_a_string_is_taken(client: OpenAI, ask: Ask):
 def test_content_may_be_a_list(client: OpenAI, ask: Ask, content: Any, text: str, thoughts: str):
     run = ask(answer(content))
     assert run.status == "completed"
-    assert said(client, run) == text
+    assert answer_text(client, run) == text
     assert thought(client, run) == thoughts
 
 
@@ -122,14 +122,15 @@ def test_content_may_be_a_list(client: OpenAI, ask: Ask, content: Any, text: str
 )
 def test_other_forms_of_a_chunk_are_understood(client: OpenAI, ask: Ask, choice: dict[str, Any]):
     run = ask(Sends.events({"choices": [choice]}, chunk("stop")))
-    assert said(client, run) == "Hello"
+    assert answer_text(client, run) == "Hello"
 
 
 def test_a_whole_message_behind_its_pieces_is_no_second_one(client: OpenAI, ask: Ask):
     """As MiniMax sends it with the last chunk."""
     last = {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}
     assert (
-        said(client, ask(Sends.events(chunk(content="Hel"), chunk(content="lo"), last))) == "Hello"
+        answer_text(client, ask(Sends.events(chunk(content="Hel"), chunk(content="lo"), last)))
+        == "Hello"
     )
 
 
@@ -142,7 +143,7 @@ def test_a_whole_answer_to_a_streamed_request(
     whole = json.dumps({"choices": [{"index": 0, "message": message}]}).encode()
     run = ask(Sends([before + whole[:20], whole[20:]], content_type))
     assert run.status == "completed"
-    assert said(client, run) == "Hello"
+    assert answer_text(client, run) == "Hello"
 
 
 def test_of_several_choices_only_the_first_is_told(client: OpenAI, ask: Ask):
@@ -159,7 +160,7 @@ def test_of_several_choices_only_the_first_is_told(client: OpenAI, ask: Ask):
         )
     )
     assert run.status == "completed"
-    assert said(client, run) == "Hello"
+    assert answer_text(client, run) == "Hello"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_of_several_choices_only_the_first_is_told(client: OpenAI, ask: Ask):
 )
 def test_thoughts_in_other_fields_are_thoughts(client: OpenAI, ask: Ask, delta: dict[str, Any]):
     run = ask(Sends.events(chunk(**delta), chunk(content="Hello"), chunk("stop")))
-    assert (said(client, run), thought(client, run)) == ("Hello", "Hm.")
+    assert (answer_text(client, run), thought(client, run)) == ("Hello", "Hm.")
 
 
 @pytest.mark.parametrize(
@@ -197,14 +198,14 @@ def test_what_is_not_understood_fails_the_run_with_what_came(client: OpenAI, ask
     assert code == "server_error"
     assert "not understood" in message
     assert "SECRET" in message
-    assert said(client, run) is None
+    assert answer_text(client, run) is None
 
 
 @pytest.mark.parametrize("sent", [[chunk("stop")], [chunk(role="assistant"), chunk("stop")], []])
 def test_a_model_may_say_nothing(client: OpenAI, ask: Ask, sent: list[Any]):
     run = ask(Sends.events(*sent))
     assert run.status == "completed"
-    assert said(client, run) is None
+    assert answer_text(client, run) is None
 
 
 @pytest.mark.parametrize(
@@ -267,19 +268,19 @@ def test_thoughts_without_their_opener_are_thoughts(client: OpenAI, ask: Ask, pa
     for _ in range(2):
         run = ask(sent, model=name)
         assert run.status == "completed"
-        assert (said(client, run), thought(client, run)) == ("Hello", "I should greet.")
+        assert (answer_text(client, run), thought(client, run)) == ("Hello", "I should greet.")
     # Without thoughts, this time
     run = ask(answer("No ", "thoughts"), model=name)
-    assert said(client, run) == "No thoughts"
+    assert answer_text(client, run) == "No thoughts"
     run = ask(answer("<think>Hm.</think>", "Hello"), model=name)
-    assert (said(client, run), thought(client, run)) == ("Hello", "Hm.")
+    assert (answer_text(client, run), thought(client, run)) == ("Hello", "Hm.")
 
 
 @pytest.mark.parametrize("behind", ["\n\nHello", "Hello", "\n</answer>"])
 def test_thoughts_without_their_opener_in_one_piece(client: OpenAI, ask: Ask, behind: str):
     name = f"unopened-whole-{len(behind)}"
     run = ask(answer("I should greet.\n</think>" + behind), model=name)
-    assert (said(client, run), thought(client, run)) == (behind.strip(), "I should greet.")
+    assert (answer_text(client, run), thought(client, run)) == (behind.strip(), "I should greet.")
 
 
 @pytest.mark.parametrize(
@@ -298,5 +299,5 @@ def test_thoughts_without_their_opener_in_one_piece(client: OpenAI, ask: Ask, be
 def test_an_answer_may_tell_of_the_tag(client: OpenAI, ask: Ask, text: str, size: int):
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     run = ask(answer(*pieces))
-    assert said(client, run) == text
+    assert answer_text(client, run) == text
     assert thought(client, run) == ""

@@ -2,7 +2,7 @@
 
 Every write, read, publish and piece of a model raises at random, under load, on both databases.
 Afterwards: every run has a true end, every thread is free, every stream has ended, nothing is
-there twice. For a long look, or the same one again (as far as threads allow):
+there twice. For a long read_rows, or the same one again (as far as threads allow):
 
     INJECTIONS=2000 .venv/bin/pytest -s tests/resilience/test_fault_injection.py
     SEED=4711 …
@@ -199,7 +199,7 @@ def test_every_run_ends_whatever_fails(
         asyncio.run(clients.run())
         faults.chance = 0.0
         left_for = _until_all_have_ended(server)
-        told = server.on_the_loop(lambda: server.rooms.store.read(look))
+        told = server.on_the_loop(lambda: server.rooms.store.read(read_rows))
     told |= {
         "injections": faults.injected.total(),
         "longest_run_s": round(clients.longest["run"], 1),
@@ -237,7 +237,7 @@ def _unfinished(connection: Connection) -> list[str]:
     return list(connection.execute(text(query)).scalars())
 
 
-def look(connection: Connection) -> dict[str, Any]:
+def read_rows(connection: Connection) -> dict[str, Any]:
     """What was there in the end. Raises AssertionError where rows contradict each other."""
     invariants.nothing_contradicts_itself(connection)
     assert (

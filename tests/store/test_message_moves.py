@@ -28,7 +28,7 @@ def ids(connection: Connection, thread_id: str) -> list[str]:
     return list(messages.page(connection, wanted, thread_id=thread_id).ids)
 
 
-def found(connection: Connection, words: str) -> list[str]:
+def search(connection: Connection, words: str) -> list[str]:
     page, _ = thread_page(connection, PageWanted(), ThreadsWanted.by(words, ()))
     return [thread.id for thread in page]
 
@@ -71,15 +71,15 @@ def test_they_come_in_order_and_are_found_where_they_are(database: Database):
         exchange(connection, thread, beside, first[1], *wanted)
         assert ids(connection, thread) == [first[0], *wanted]
         assert ids(connection, beside) == [second[1], *first[1:]]
-        assert found(connection, "Wanderfalke") == [beside]
-        assert found(connection, "0199") == [beside]
-        assert found(connection, "Turmfalke") == found(connection, "Habicht") == [thread]
-        assert found(connection, "Sperber") == [beside]
+        assert search(connection, "Wanderfalke") == [beside]
+        assert search(connection, "0199") == [beside]
+        assert search(connection, "Turmfalke") == search(connection, "Habicht") == [thread]
+        assert search(connection, "Sperber") == [beside]
         # What is new comes behind them, and what is deleted is not found.
         threads.add_message(connection, beside, CreateMessage(role="user", content="zuletzt"), 3)
         assert ids(connection, beside)[:-1] == [second[1], *first[1:]]
         threads.delete_message(connection, beside, first[-1])
-        assert found(connection, "0199") == []
+        assert search(connection, "0199") == []
 
     database(story)
 

@@ -199,14 +199,14 @@ def test_one_of_several_values_of_a_key(database: Database):
             )
         ]
 
-        def found(*pairs: tuple[str, str]) -> list[int]:
+        def places_of(*pairs: tuple[str, str]) -> list[int]:
             page, _ = thread_page(connection, PageWanted(), ThreadsWanted.by("", pairs))
             return sorted(made.index(thread.id) for thread in page)
 
-        assert found(("of", "a"), ("of", "b"), ("of", "none")) == [0, 1]
-        assert found(("of", "a"), ("of", "c"), ("app", "x")) == [2]
-        assert found(("of", "a"), ("app", "x")) == []
-        assert found(("app", "x")) == [1, 2, 3]
+        assert places_of(("of", "a"), ("of", "b"), ("of", "none")) == [0, 1]
+        assert places_of(("of", "a"), ("of", "c"), ("app", "x")) == [2]
+        assert places_of(("of", "a"), ("app", "x")) == []
+        assert places_of(("app", "x")) == [1, 2, 3]
 
     database(story)
 
@@ -276,14 +276,14 @@ def test_metadata_of_earlier_releases_are_found(database: Database):
     def after(connection: Connection) -> None:
         schema.bring_up_to_date(connection)
 
-        def found(pairs: Sequence[tuple[str, str]]) -> list[str]:
+        def list_ids(pairs: Sequence[tuple[str, str]]) -> list[str]:
             page, _ = thread_page(connection, PageWanted(), ThreadsWanted.by("", pairs))
             return [thread.id for thread in page]
 
-        assert found(list(kept.items())) == ["thread_0"]
-        assert found([("number", "1199")]) == ["thread_1200"]
+        assert list_ids(list(kept.items())) == ["thread_0"]
+        assert list_ids([("number", "1199")]) == ["thread_1200"]
         thread_rows.delete(connection, "thread_0")
-        assert found(list(kept.items())) == []
+        assert list_ids(list(kept.items())) == []
         if connection.dialect.name == "sqlite":
             left = "SELECT count(*) FROM thread_metadata WHERE thread = 1"
             assert connection.exec_driver_sql(left).scalar() == 0

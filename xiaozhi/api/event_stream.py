@@ -70,7 +70,7 @@ class EventStream(WhileRead):
         sent = time.monotonic()
         async with aclosing(self._frames) as batches:
             async for frames in batches:
-                data = self._written(frames)
+                data = self._encoded(frames)
                 # A model may think for minutes, of which most readers hear nothing.
                 if not data and frames and time.monotonic() - sent < KEEP_ALIVE:
                     continue
@@ -79,18 +79,18 @@ class EventStream(WhileRead):
                 sent = time.monotonic()
         await send(body(DONE, last=True))
 
-    def _written(self, frames: Frames) -> bytes:
+    def _encoded(self, frames: Frames) -> bytes:
         """Made once for all that get the same."""
         how = type(self), self._reasoning
         if how not in frames.written:
             wanted = [one for one in frames if self._is_wanted(one[1])]
-            frames.written[how] = self.written(wanted)
+            frames.written[how] = self.encode(wanted)
         return frames.written[how]
 
     def _is_wanted(self, data: bytes) -> bool:
         return self._reasoning or not data.startswith(OF_REASONING)
 
-    def written(self, frames: Sequence[tuple[int, bytes]]) -> bytes:
+    def encode(self, frames: Sequence[tuple[int, bytes]]) -> bytes:
         """`frames`: with their numbers."""
         return b"".join([data for _, data in frames])
 
@@ -111,7 +111,7 @@ class NumberedEventStream(EventStream):
         start = int(number) + 1 if known else 0
         super().__init__(events, topic, start=start, whole=True, reasoning=reasoning)
 
-    def written(self, frames: Sequence[tuple[int, bytes]]) -> bytes:
+    def encode(self, frames: Sequence[tuple[int, bytes]]) -> bytes:
         edition = self._edition.encode()
         return b"".join([b"id: %s.%d\n%s" % (edition, number, data) for number, data in frames])
 

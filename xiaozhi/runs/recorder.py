@@ -40,7 +40,7 @@ from xiaozhi.runs.earlier_try import EarlierTry
 from xiaozhi.runs.lifecycle import before, moved
 from xiaozhi.runs.outcome import ActionRequired, Outcome
 from xiaozhi.runs.patience import until_available
-from xiaozhi.runs.said_behind import SaidBehind, told
+from xiaozhi.runs.said_behind import SaidBehind, events_of
 from xiaozhi.runs.saves import Saves
 from xiaozhi.runs.shielding import shielded
 from xiaozhi.runs.steps import closed_step, time_of_answer, time_of_calls, total_usage
@@ -256,7 +256,7 @@ class Recorder:
 
         self._thoughts.end(self._events)
         self.run = await self._saves.now(work)
-        for event, data in told(said):
+        for event, data in events_of(said):
             self._events.publish(self.run.id, event, data)
         self._publish("thread.run.requires_action", self.run)
         self._events.stop(self.run.id)
@@ -293,7 +293,7 @@ class Recorder:
             self._publish_ended(step, message)
         for event, data in (
             *self._earlier.untold(open_steps),
-            *told(said),
+            *events_of(said),
             *unknown.untold(unknown.closed(outcome, at)),
         ):
             self._events.publish(self.run.id, event, data)

@@ -31,6 +31,6 @@ class SaidBehind:
         return [self._answer.closed(outcome, None, at)] if self._answer else []
 
 
-def told(said: list[Written]) -> Iterator[tuple[str, str]]:
+def events_of(said: list[Written]) -> Iterator[tuple[str, str]]:
     """(event, JSON) of all that was said behind the calls. `said`: as `closed` gives it."""
     return EarlierTry(said).untold(said)

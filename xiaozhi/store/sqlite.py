@@ -119,7 +119,7 @@ class SQLite:
 
     def _look(self) -> None:
         """Writes nothing. Raises Unavailable."""
-        if words := self._condition.look():
+        if words := self._condition.check():
             raise Unavailable(f"The database cannot be used: {words}.")
         # A new connection has nothing in memory yet: it reads what the file holds now.
         with self._readable(), self._reading.connect() as connection, connection.begin():
@@ -191,7 +191,7 @@ class SQLite:
             return refused
         self._files.remember()
         # What went into a file that was deleted in this moment is not kept.
-        if words := self._condition.written():
+        if words := self._condition.after_commit():
             return InDoubt(_unwritten(words).message)
         return None
 

@@ -39,7 +39,7 @@ class Condition:
         """Why it cannot be used, as far as this was seen; None where nothing is known."""
         return self._reported or self._damage or self._failure
 
-    def look(self) -> str | None:
+    def check(self) -> str | None:
         """As `trouble`, after a look at the file system; without what a write alone can show."""
         if words := self.cannot_write():
             return words
@@ -66,7 +66,7 @@ class Condition:
             self.is_damaged(self._failure)
         return self._failure
 
-    def written(self) -> str | None:
+    def after_commit(self) -> str | None:
         """Call it after each transaction. What is wrong all the same."""
         self._failure = None
         return self.cannot_write()

@@ -1,6 +1,6 @@
 """The metadata of an object: its limits (contract 3.2), and a patch that changes single keys."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, LiteralString, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, RootModel, StringConstraints
@@ -26,13 +26,20 @@ _TOO_LONG = (
 Value = Annotated[str, StringConstraints(max_length=VALUE_LENGTH)]
 
 
-def _too_large(
-    metadata: Mapping[str, object],
-) -> tuple[LiteralString, LiteralString, dict[str, int]] | None:
-    """The limit that `metadata` exceeds: the API's code, its words, and the values in them."""
-    if len(metadata) > KEYS:
-        values = {"most": KEYS, "got": len(metadata)}
-        return "object_above_max_properties", _TOO_MANY, values
+Exceeded = tuple[LiteralString, LiteralString, dict[str, int]]
+
+
+def _too_many(metadata: Mapping[str, object], most: int) -> Exceeded | None:
+    """Where there are: the API's code, its words, and the values in them."""
+    if len(metadata) <= most:
+        return None
+    return "object_above_max_properties", _TOO_MANY, {"most": most, "got": len(metadata)}
+
+
+def _too_large(metadata: Mapping[str, object]) -> Exceeded | None:
+    """The limit that `metadata` exceeds, as `_too_many`."""
+    if exceeded := _too_many(metadata, KEYS):
+        return exceeded
     for key in metadata:
         if len(key) > KEY_LENGTH:
             values = {"most": KEY_LENGTH, "got": len(key)}
@@ -40,35 +47,31 @@ def _too_large(
     return None
 
 
-def _checked(found: Any) -> Any:
+def _bounded(exceeds: Callable[[Mapping[str, object]], Exceeded | None]) -> BeforeValidator:
     """Before the values are looked at: each of a million could be wrong."""
-    if found == []:
-        return {}  # how PHP writes an empty array
-    metadata = cast("dict[str, object]", found) if isinstance(found, dict) else {}
-    if exceeded := _too_large(metadata):
-        code, words, values = exceeded
-        raise PydanticCustomError(code, words, values)
-    return cast("Any", found)
 
+    def checked(found: Any) -> Any:
+        if found == []:
+            return {}  # how PHP writes an empty array
+        if isinstance(found, dict) and (exceeded := exceeds(cast("dict[str, object]", found))):
+            code, words, values = exceeded
+            raise PydanticCustomError(code, words, values)
+        return cast("Any", found)
 
-def _short_patch(found: Any) -> Any:
-    if found == []:
-        return {}
-    named = cast("dict[str, object]", found) if isinstance(found, dict) else {}
-    if len(named) > PATCHED:
-        values = {"most": PATCHED, "got": len(named)}
-        raise PydanticCustomError("object_above_max_properties", _TOO_MANY, values)
-    return cast("Any", found)
+    return BeforeValidator(checked)
 
 
 Metadata = Annotated[
     dict[Text, Value],
-    BeforeValidator(_checked),
+    _bounded(_too_large),
     Field(json_schema_extra={"maxProperties": KEYS, "propertyNames": {"maxLength": KEY_LENGTH}}),
 ]
 
 
-class MetadataPatch(RootModel[Annotated[dict[Text, Value | None], BeforeValidator(_short_patch)]]):
+Patch = Annotated[dict[Text, Value | None], _bounded(lambda metadata: _too_many(metadata, PATCHED))]
+
+
+class MetadataPatch(RootModel[Patch]):
     """Keys with their new values; null removes a key, and what is not named stays."""
 
     model_config = ConfigDict(strict=True)

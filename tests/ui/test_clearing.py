@@ -6,10 +6,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.running import running, until
+from tests.running import KEY, running, until
 from tests.ui.test_history import is_there
 from xiaozhi.ui import shelves
 from xiaozhi.ui.clearing import Clearing
+from xiaozhi.ui.client import create_client
 
 CONVERSATIONS = 250
 
@@ -21,11 +22,7 @@ def test_versions_are_looked_for_once_for_all(tmp_path: Path, monkeypatch: pytes
         sent[request.method] += 1
 
     http = httpx2.Client(event_hooks={"request": [count]})
-    beta = {"OpenAI-Beta": "assistants=v2"}
-    with (
-        running(tmp_path, model_url="") as server,
-        server.client(http_client=http, default_headers=beta) as page,
-    ):
+    with running(tmp_path, model_url="") as server, create_client(server.url, KEY, http) as page:
         for name in ("client", "reader"):
             monkeypatch.setattr(shelves, name, lambda: page)
         threads = page.beta.threads

@@ -8,8 +8,9 @@ import pytest
 from openai import OpenAI
 from openai.types.beta.threads import Run
 
-from tests.running import Running
+from tests.running import KEY, Running
 from xiaozhi.ui import answer_row, metadata_changes, shelves, waiting
+from xiaozhi.ui.client import create_client
 from xiaozhi.ui.message_versions import Answer
 from xiaozhi.ui.question import Question
 
@@ -31,7 +32,7 @@ def at_the_same_moment(server: Running, monkeypatch: pytest.MonkeyPatch) -> Iter
                 doing()
 
         http = httpx2.Client(event_hooks={"request": [before]})
-        page = server.client(http_client=http, default_headers=BETA)
+        page = create_client(server.url, KEY, http)
         opened.append(page)
         for module in (metadata_changes, shelves, waiting):
             monkeypatch.setattr(module, "client", lambda: page)

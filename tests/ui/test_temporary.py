@@ -2,15 +2,17 @@
 
 import time
 
+import httpx2
 import pytest
 from openai import OpenAI
 from playwright.sync_api import expect
 
-from tests.running import until
+from tests.running import KEY, Running, until
 from tests.ui.looking import GROWING, Looking, Seen
 from tests.ui.test_history import Listed, is_there, thread_of
 from xiaozhi.chat_models.scripted import Says, Scripted
 from xiaozhi.ui import shelves, temporary
+from xiaozhi.ui.client import create_client
 
 SOON = shelves.LINGERS + 20  # s until what was left has to be gone
 
@@ -104,7 +106,11 @@ def test_one_that_is_left_in_mid_answer_is_deleted_too(
     ("ago", "is_kept"), [(temporary.KEPT - 60, True), (temporary.KEPT + 1, False), (None, False)]
 )
 def test_one_that_nobody_has_open_is_deleted_in_a_while(
-    client: OpenAI, monkeypatch: pytest.MonkeyPatch, ago: float | None, is_kept: bool
+    server: Running,
+    client: OpenAI,
+    monkeypatch: pytest.MonkeyPatch,
+    ago: float | None,
+    is_kept: bool,
 ):
     """As after a closed tab, or the end of the process that showed it."""
     seen_at = "what another client wrote" if ago is None else str(int(time.time() - ago))
@@ -112,9 +118,10 @@ def test_one_that_nobody_has_open_is_deleted_in_a_while(
         messages=[{"role": "user", "content": "你好"}],
         metadata={"app": "xiaozhi", "shelf": "temporary", "seen": seen_at},
     ).id
-    for name in ("client", "reader"):
-        monkeypatch.setattr(shelves, name, lambda: client)
-    temporary.sweep()
+    with create_client(server.url, KEY, httpx2.Client()) as page:
+        for name in ("client", "reader"):
+            monkeypatch.setattr(shelves, name, lambda: page)
+        temporary.sweep()
     assert is_there(client, thread) == is_kept
 
 

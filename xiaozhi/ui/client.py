@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import httpx2
 import streamlit as st
 from openai import (
     APIConnectionError,
@@ -24,11 +25,20 @@ DEFAULT_MODEL = "default"  # whichever is the server's default when a run is mad
 @st.cache_resource
 def client() -> OpenAI:
     """One for the whole process."""
-    return OpenAI(
-        base_url=st.secrets["XIAOZHI_URL"],
-        api_key=st.secrets["XIAOZHI_API_KEY"],
+    return create_client(
+        st.secrets["XIAOZHI_URL"],
+        st.secrets["XIAOZHI_API_KEY"],
         # Without HTTP_PROXY and its like: a proxy would get every conversation, and the key.
-        http_client=DefaultHttpxClient(trust_env=False),
+        DefaultHttpxClient(trust_env=False),
+    )
+
+
+def create_client(url: str, key: str, http: httpx2.Client) -> OpenAI:
+    """`url`: the server's address with /v1. Whoever calls closes it."""
+    return OpenAI(
+        base_url=url,
+        api_key=key,
+        http_client=http,
         # For the server's own routes, which the SDK has no method for
         default_headers={"OpenAI-Beta": "assistants=v2"},
         max_retries=1,

@@ -8,6 +8,7 @@ temporary: in no list (temporary.py).
 All of it is in the threads' metadata (docs/extensions.md), so that another client sees the same.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,12 +17,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import streamlit as st
-from openai import APIError, BadRequestError, NotFoundError
+from openai import APIConnectionError, APIError, BadRequestError, NotFoundError
 from openai.pagination import SyncCursorPage
 from openai.types.beta import Thread
 
 from xiaozhi.ui.client import client, reader
 from xiaozhi.ui.metadata_changes import change_thread, has_changed
+
+_log = logging.getLogger(__name__)
 
 Shelf = Literal["recent", "pinned", "archived", "temporary", "deleted"]
 
@@ -228,9 +231,16 @@ def throw_away(thread_ids: Iterable[str], shelf: Shelf = "deleted") -> None:
                 delete_at_once(thread_id)
         except NotFoundError:
             continue
-        except APIError:
+        except APIError as error:
+            log_failed_deletion(error)
             return
     changed()
+
+
+def log_failed_deletion(error: APIError) -> None:
+    """A server that cannot be reached is going away, or coming: that needs no words."""
+    if not isinstance(error, APIConnectionError):
+        _log.warning("Conversations stay until the next attempt to delete them: %s", error)
 
 
 @st.cache_resource(show_spinner=False)
@@ -245,7 +255,8 @@ def _sweep() -> None:
 def _throw_away_what_is_left() -> None:
     try:
         left = lying_on("deleted")
-    except APIError:
+    except APIError as error:
+        log_failed_deletion(error)
         return
     # Another page of another process may be offering to take one back at this moment.
     time.sleep(LINGERS)

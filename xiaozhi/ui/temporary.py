@@ -164,8 +164,8 @@ def sweep() -> None:
     """Deletes what nobody has had open for a while."""
     try:
         found = shelves.lying_on(SHELF)
-    except APIError:
-        # The server is going away, or coming: there is a next time.
+    except APIError as error:
+        shelves.log_failed_deletion(error)
         return
     shelves.throw_away([each.id for each in found if _open_until(each) < time.time()], SHELF)
 

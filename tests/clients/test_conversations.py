@@ -13,8 +13,8 @@ NODE = ["node", "node_4"]
 CLIENTS = [*NODE, "langchain", "llama_index", "ag2"]
 BEIJING = '{"city": "北京"}'
 
-# Each client is a program that imports thousands of files first.
-pytestmark = pytest.mark.timeout(200)
+# Each client is a program that imports thousands of files first. It hears the same from both.
+pytestmark = [pytest.mark.timeout(200), pytest.mark.one_database]
 
 
 def with_deltas_joined(seen: dict[str, Any]) -> dict[str, Any]:

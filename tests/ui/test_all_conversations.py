@@ -42,7 +42,7 @@ def test_they_are_gone_with_their_versions_and_no_other_is(look: Looking, client
         client.beta.threads.create(metadata={"app": "another", "shelf": "recent"}).id,
     ]
     seen = look(f"{look.address}?c={threads[-1]}")
-    expect(seen.questions).to_have_text("你好")
+    expect(seen.questions).to_have_text(["你好"])
     settings = settings_of(seen)
     settings.get_by_role("button", name="删除所有对话").click()
     expect(settings).to_contain_text("将要删除的对话：132 个")

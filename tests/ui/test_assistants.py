@@ -303,7 +303,7 @@ def test_an_answer_goes_on_meanwhile(look: Looking, model: Scripted):
         expect(seen.questions).to_have_count(0)
         rows = seen.page.locator('[class*="st-key-rowopen_"] button')
         rows.filter(has_text="慢慢说").first.click()
-        expect(seen.questions).to_have_text("慢慢说")
+        expect(seen.questions).to_have_text(["慢慢说"])
     seen.says(GROWN)
 
 

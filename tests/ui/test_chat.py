@@ -22,7 +22,7 @@ def test_the_first_question_is_answered_word_by_word(look: Looking, model: Scrip
     expect(seen.composer).to_have_attribute("placeholder", "小智， 你好！")
     with model.held():
         seen.ask("你好")
-        expect(seen.questions).to_have_text("你好")
+        expect(seen.questions).to_have_text(["你好"])
         expect(seen.answers.last).to_have_text(re.compile("字1.*▌$", re.DOTALL))
     seen.says(GROWN)
     seen.ask("再见")
@@ -67,7 +67,7 @@ def test_a_reload_shows_the_same_conversation(look: Looking, model: Scripted):
     seen.says("记住了")
     assert re.search(r"\?c=thread_\w+", seen.page.url)
     seen.page.reload()
-    expect(seen.questions).to_have_text("记住 42")
+    expect(seen.questions).to_have_text(["记住 42"])
     seen.says("记住了")
     with model.held():
         seen.ask("说慢一点")
@@ -191,9 +191,9 @@ def test_two_tabs_do_not_disturb_each_other(look: Looking, model: Scripted):
         expect(one.answers.last).to_contain_text("字2")
         other.ask("你好")
         other.says("我在这里")
-        expect(other.questions).to_have_text("你好")
+        expect(other.questions).to_have_text(["你好"])
     one.says(GROWN)
-    expect(one.questions).to_have_text("慢慢说")
+    expect(one.questions).to_have_text(["慢慢说"])
 
 
 def test_two_tabs_see_one_answer(look: Looking, model: Scripted):
@@ -243,7 +243,7 @@ def test_a_suggestion_is_asked_with_one_click(look: Looking, model: Scripted):
     model.script = [Says("我是小智。")]
     seen = look()
     seen.button("认识一下").click()
-    expect(seen.questions).to_have_text("用三句话介绍一下你自己")
+    expect(seen.questions).to_have_text(["用三句话介绍一下你自己"])
     seen.says("我是小智。")
 
 
@@ -278,7 +278,7 @@ def test_what_a_model_says_stays_text(look: Looking, model: Scripted):
     model.script = [Says([hostile])]
     seen = look()
     seen.ask("<b>粗</b> **不粗**")
-    expect(seen.questions).to_have_text("<b>粗</b> **不粗**")
+    expect(seen.questions).to_have_text(["<b>粗</b> **不粗**"])
     shown = re.compile(r"好的~ 没问题~ \$5 和 \$10，:red\[不红\] :.?smile:")
     expect(seen.answers.last).to_contain_text(shown)
     expect(seen.answers.last).to_contain_text("<script>")

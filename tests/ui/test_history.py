@@ -102,7 +102,7 @@ def test_a_conversation_is_listed_named_and_opened_again(
     expect(seen.page.locator('[class*="st-key-row_"][class*="_on"]')).to_contain_text("梨子")
     listed.open("苹果★")
     seen.says("苹果是水果")
-    expect(seen.questions).to_have_text("苹果 是什么？")
+    expect(seen.questions).to_have_text(["苹果 是什么？"])
     assert seen.page.url == apple
     expect(seen.page.locator('[class*="st-key-row_"][class*="_on"]')).to_contain_text("苹果★")
 
@@ -123,7 +123,7 @@ def test_it_works_while_an_answer_grows(look: Looking, client: OpenAI, model: Sc
         expect(seen.answers.last).to_contain_text("▌")
         growing = seen.page.url
         listed.open("旁边的谈话")
-        expect(seen.questions).to_have_text("旁边说过的话")
+        expect(seen.questions).to_have_text(["旁边说过的话"])
         seen.page.goto(growing)
         expect(seen.answers.last).to_contain_text("▌")
     seen.says(GROWN)
@@ -207,7 +207,7 @@ def test_deleted_with_a_moment_to_think_again(look: Looking, client: OpenAI):
     expect(seen.page.get_by_text("我的私人智能助理")).to_be_visible()
     seen.button("撤销").click()
     expect(listed.row("删错了的丁")).to_be_visible()
-    expect(seen.questions).to_have_text("不该丢的话")
+    expect(seen.questions).to_have_text(["不该丢的话"])
     # And where nobody thinks again, it is gone, also when the page was closed.
     listed.do("删错了的丁", "删除")
     expect(seen.page.get_by_text("已删除：删错了的丁")).to_be_visible()
@@ -270,7 +270,7 @@ def test_the_drawer_of_a_phone_closes_behind_a_choice(look: Looking, client: Ope
     expect(listed.row("手机上的戊")).to_be_in_viewport()
     expect(listed.row("手机上的戊").locator('[class*="st-key-rowmenu_"]')).to_be_visible()
     listed.open("手机上的戊")
-    expect(seen.questions).to_have_text("在路上说的")
+    expect(seen.questions).to_have_text(["在路上说的"])
     expect(listed.row("手机上的戊")).not_to_be_in_viewport()
 
 

@@ -3,11 +3,18 @@
 import json
 from typing import Any
 
-from tests.ui.looking import Looking
+from playwright.sync_api import Playwright
+
+from tests.running import Running
+from tests.ui.conftest import launched
 
 
-def test_chromium_would_install_it(look: Looking):
-    page = look().page
+def test_chromium_would_install_it(playwright: Playwright, server: Running):
+    # The build without a window does not look whether it could.
+    browser = launched(playwright, program="chromium")
+    page = browser.new_page()
+    address = f"http://127.0.0.1:{server.port}/"
+    page.goto(address)
     devtools: Any = page.context.new_cdp_session(page)
     told: dict[str, Any] = devtools.send("Page.getAppManifest")
     assert told["errors"] == []
@@ -22,7 +29,7 @@ def test_chromium_would_install_it(look: Looking):
         "zh-CN",
     )
     for icon in manifest["icons"]:
-        answer = page.request.get(f"{look.address}app/static/{icon['src']}")
+        answer = page.request.get(f"{address}app/static/{icon['src']}")
         assert answer.ok
         assert answer.headers["content-type"].startswith(icon["type"])
     answer = page.request.get(told["url"])
@@ -30,3 +37,4 @@ def test_chromium_would_install_it(look: Looking):
         "application/json",
         "application/manifest+json",
     )
+    browser.close()

@@ -70,4 +70,4 @@ def test_enter_in_mid_composition_sends_nothing(look: Looking):
     expect(seen.composer).to_have_value("你好")
     expect(seen.questions).to_have_count(0)
     seen.composer.press("Enter")
-    expect(seen.questions).to_have_text("你好")
+    expect(seen.questions).to_have_text(["你好"])

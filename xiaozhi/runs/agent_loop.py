@@ -1,6 +1,6 @@
 """Ask the model and write down what it says and calls, until the turn is over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -20,11 +20,16 @@ from xiaozhi.runs.recorder import Recorder
 from xiaozhi.runs.thread_messages import thread_messages
 from xiaozhi.store import Store
 
+Pause = Callable[[int], Awaitable[None]]
+
 
 async def run_agent(
-    recorder: Recorder, store: Store, model: ChatModel, name: str
+    recorder: Recorder, store: Store, model: ChatModel, name: str, pause: Pause
 ) -> Outcome | ActionRequired:
-    """Do the segment. `name`: under which the model is asked. Raises ModelFailed, TakenOver."""
+    """Do the segment. `name`: under which the model is asked. Raises ModelFailed, TakenOver.
+
+    `pause`: waits before the answer is read on; it is given the number of tokens so far.
+    """
     large, run = _is_large(recorder), recorder.run
     done = recorder.steps, recorder.own, recorder.thoughts
     allowed = await offload(large, budget, run, model.window(name), *done)
@@ -38,14 +43,18 @@ async def run_agent(
     messages = await offload(large, prompt, run, found.chat, *done)
     request = ChatRequest(name, messages, _options(recorder, allowed))
     with chat_models.asking(request.model) as span:
-        end = await _ask(recorder, model, request, allowed.completion)
+        end = await _ask(recorder, model, request, allowed.completion, pause)
         usage = await _usage(request, end)
         chat_models.answered(span, end.finish_reason, usage)
     return _outcome(recorder, end, usage)
 
 
 async def _ask(
-    recorder: Recorder, model: ChatModel, request: ChatRequest, at_most: int | None
+    recorder: Recorder,
+    model: ChatModel,
+    request: ChatRequest,
+    at_most: int | None,
+    pause: Pause,
 ) -> Piece:
     """Tell everything as it comes; returns how it ended. `at_most`: tokens.
 
@@ -73,6 +82,9 @@ async def _ask(
             if at_most is not None and end.count > at_most and not end.finish_reason:
                 end.finish_reason = "length"
                 break
+            # What comes together cannot be cut.
+            if at_most is None:
+                await pause(end.count)
     return end
 
 

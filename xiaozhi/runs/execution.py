@@ -23,7 +23,7 @@ from xiaozhi import chat_models
 from xiaozhi.chat_models import Catalog
 from xiaozhi.errors import ModelFailed, NotFound, Unavailable
 from xiaozhi.events import Events
-from xiaozhi.runs import watched
+from xiaozhi.runs import pace, watched
 from xiaozhi.runs.agent_loop import run_agent
 from xiaozhi.runs.expiry import Expiry
 from xiaozhi.runs.forced_end import Ended, ForcedEnd
@@ -127,13 +127,16 @@ class Execution:
             log.error("run %s failed: %s", run.id, error)
             return failed("server_error", error.message)
 
+    async def _pause(self, tokens: int) -> None:
+        await pace.pause(len(self._executing), tokens)
+
     async def _asked(self, recorder: Recorder) -> Outcome | ActionRequired:
         run = recorder.run
         limit = asyncio.timeout((run.expires_at or 0) - time.time())
         try:
             async with limit:
                 model, name = await self._catalog.named(run.model)
-                return await run_agent(recorder, self._store, model, name)
+                return await run_agent(recorder, self._store, model, name, self._pause)
         except TimeoutError:
             if limit.expired():
                 return Outcome("expired")

@@ -63,17 +63,23 @@ class OpenFiles:
     def trouble(self) -> str | None:
         """What has become of them; None where all is well. Costs a few microseconds."""
         for suffix, mark in self._marks.items():
-            found = _stat(self._paths[suffix])
-            name = os.path.basename(self._paths[suffix])
-            if found is None:
-                return f"{name} was deleted or moved while the server was running"
-            if (found.st_dev, found.st_ino) != mark:
-                return f"{name} was replaced by another file while the server was running"
+            if words := self._change(suffix, mark):
+                return (
+                    f"{os.path.basename(self._paths[suffix])} {words} while the server was running"
+                )
+        return None
+
+    def _change(self, suffix: str, mark: Mark) -> str | None:
+        found = _stat(self._paths[suffix])
+        if found is None:
+            return "was deleted or moved"
+        if (found.st_dev, found.st_ino) != mark:
+            return "was replaced by another file"
+        if not suffix:
             # It never shrinks: nobody vacuums it.
-            if not suffix and found.st_size < self._size:
-                return f"{name} was cut off while the server was running"
-            if not suffix:
-                self._size = found.st_size
+            if found.st_size < self._size:
+                return "was cut off"
+            self._size = found.st_size
         return None
 
     def is_full(self) -> bool:

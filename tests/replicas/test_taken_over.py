@@ -99,6 +99,33 @@ def test_who_gets_a_run_back_that_it_still_executes_tells_it_once(
         assert texts(followed(client, run)) == "anew " * 10
 
 
+def test_who_still_executes_a_run_that_went_on_elsewhere_does_not_disturb_its_next_segment(
+    clients: Clients, replicas: Replicas, model: Scripted, assistant: Assistant
+):
+    model.script = [Says("too late", think=3), Calls([("weather", "{}")]), Says(["18 "] * 10, 0.4)]
+    run = begun(clients.here, assistant, tools=[WEATHER])
+    until(lambda: model.requests)
+    here, there = (one.rooms.runs.owner for one in replicas)
+    store = replicas.there.rooms.store
+
+    def claim(connection: Connection) -> None:
+        """As if a look of the other one had found this process dead."""
+        left_runs.hand_over(connection, here, [])
+        left_runs.claim_of(connection, there, None)
+
+    replicas.there.on_the_loop(lambda: store.write(claim))
+    run = poll(clients.there, run)
+    assert run.required_action
+    [call] = run.required_action.submit_tool_outputs.tool_calls
+    outputs: list[Any] = [{"tool_call_id": call.id, "output": "18 °C"}]
+    with clients.here.beta.threads.runs.submit_tool_outputs_stream(
+        run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs
+    ) as stream:
+        stream.until_done()
+        assert stream.get_final_run().status == "completed"
+    assert said(clients.there, run) == ["hello", "18 " * 10]
+
+
 def test_a_look_that_fails_is_not_the_last_one(
     model: Scripted, postgres: PostgresServer, model_server: tuple[Scripted, str], tmp_path: Path
 ):

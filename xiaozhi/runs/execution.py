@@ -23,7 +23,7 @@ from xiaozhi import chat_models
 from xiaozhi.chat_models import Catalog
 from xiaozhi.errors import ModelFailed, NotFound, Unavailable
 from xiaozhi.events import Events
-from xiaozhi.runs import pace, watched
+from xiaozhi.runs import read_pauses, watched
 from xiaozhi.runs.agent_loop import run_agent
 from xiaozhi.runs.expiry import Expiry
 from xiaozhi.runs.forced_end import Ended, ForcedEnd
@@ -62,11 +62,16 @@ class Execution:
         self._executing: dict[str, tuple[Recorder, asyncio.Task[None]]] = {}
 
     def silence(self, run_id: str) -> None:
-        """The run was taken from this process, and is back before that has noticed."""
+        """Call it before a run goes on here: it may have been taken from this process, and be back
+        before that has noticed.
+
+        Else what is executed here has written that the run waits for its client, and has ended.
+        """
         if run_id in self._executing:
             stale, task = self._executing[run_id]
-            stale.gave_up()
-            task.cancel()
+            if stale.run.status != "requires_action":
+                stale.gave_up()
+                task.cancel()
 
     async def execute(self, segment: Segment) -> None:
         """One segment, to its end, whatever happens. Raises CancelledError alone."""
@@ -128,7 +133,7 @@ class Execution:
             return failed("server_error", error.message)
 
     async def _pause(self, tokens: int) -> None:
-        await pace.pause(len(self._executing), tokens)
+        await read_pauses.pause(len(self._executing), tokens)
 
     async def _asked(self, recorder: Recorder) -> Outcome | ActionRequired:
         run = recorder.run

@@ -171,6 +171,7 @@ class Runs:
             if isinstance(submitted, Run):
                 return submitted, self._events.stretch(run_id)
             self._expiry.forget(run_id)
+            self._execution.silence(run_id)
             try:
                 return submitted.segment.run, await self.telling.submitted(submitted)
             finally:

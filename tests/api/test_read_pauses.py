@@ -8,7 +8,7 @@ from openai.types.beta import Assistant
 
 from tests.running import KEY, Running
 from xiaozhi.chat_models.scripted import Says, Scripted
-from xiaozhi.runs.pace import AT_FIRST
+from xiaozhi.runs.read_pauses import AT_FIRST
 
 pytestmark = pytest.mark.one_database
 

@@ -8,7 +8,7 @@ away, so everything that is told is found by looking at the rows too, a little l
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import asyncpg
@@ -77,8 +77,23 @@ class Presence:
     async def tell(self, kind: str, *about: str, text: str = "", to: str = EVERYBODY) -> None:
         """Send a message to a process, or to all others. `about`: words without spaces.
 
-        `text`: LONGEST bytes at most. It is lost where the connection is away.
+        `text`: LONGEST bytes at most. It is lost where the connection is away. Whoever is cancelled
+        meanwhile has told it all the same: a statement that is cancelled costs asyncpg another
+        connection.
         """
+        await asyncio.shield(self._begun(self._tell(kind, *about, text=text, to=to)))
+
+    def tell_soon(self, kind: str, *about: str) -> None:
+        """As `tell`, to all others; returns at once."""
+        self._begun(self._tell(kind, *about))
+
+    def _begun(self, telling: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(telling)
+        self._soon.add(task)
+        task.add_done_callback(self._soon.discard)
+        return task
+
+    async def _tell(self, kind: str, *about: str, text: str = "", to: str = EVERYBODY) -> None:
         channel = to if to == EVERYBODY else _own_channel(to)
         message = f"{' '.join((kind, *about))}\n{text}"
         async with self._speaking:
@@ -89,12 +104,6 @@ class Presence:
             except LOST as error:
                 log.warning("%s was not told: %s", kind, words(error))
                 self._connection.terminate()
-
-    def tell_soon(self, kind: str, *about: str) -> None:
-        """As `tell`, to all others; returns at once."""
-        telling = asyncio.ensure_future(self.tell(kind, *about))
-        self._soon.add(telling)
-        telling.add_done_callback(self._soon.discard)
 
     async def probe(self) -> None:
         """Notice a connection that was cut without a word; another one is made then."""

@@ -16,7 +16,7 @@ WORDS = [f"w{number} " for number in range(60)]
 TOGETHER = 50
 
 
-def heard(server: Running, assistant: Assistant, streams: int) -> list[list[str]]:
+def stream_pieces(server: Running, assistant: Assistant, streams: int) -> list[list[str]]:
     """What each of `streams` that run together gets: its pieces."""
 
     async def one(client: AsyncOpenAI) -> list[str]:
@@ -43,7 +43,7 @@ def heard(server: Running, assistant: Assistant, streams: int) -> list[list[str]
 
 def test_many_answers_come_in_larger_pieces(server: Running, model: Scripted, assistant: Assistant):
     model.script = [Says(WORDS, pause=0.02)] * TOGETHER
-    for pieces in heard(server, assistant, TOGETHER):
+    for pieces in stream_pieces(server, assistant, TOGETHER):
         assert "".join(pieces) == "".join(WORDS)
         # Of 44 that follow the first ones, two or three at a time, where all ran together
         assert len(pieces) <= len(WORDS) - AT_FIRST // 2
@@ -51,7 +51,7 @@ def test_many_answers_come_in_larger_pieces(server: Running, model: Scripted, as
 
 def test_one_answer_comes_word_by_word(server: Running, model: Scripted, assistant: Assistant):
     model.script = [Says(WORDS[:30], pause=0.1)]
-    [pieces] = heard(server, assistant, 1)
+    [pieces] = stream_pieces(server, assistant, 1)
     assert "".join(pieces) == "".join(WORDS[:30])
     # A busy machine may be late for some.
     assert len(pieces) >= 20

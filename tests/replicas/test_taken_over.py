@@ -21,6 +21,18 @@ def settings(replicas: Replicas, **more: Any) -> dict[str, Any]:
     return {"model_url": chosen.model_url, "database": chosen.database, **more}
 
 
+def claim_for_the_other(replicas: Replicas) -> None:
+    """As if a look of `there` had found `here` dead."""
+    here, there = (one.rooms.runs.owner for one in replicas)
+    store = replicas.there.rooms.store
+
+    def claim(connection: Connection) -> None:
+        left_runs.hand_over(connection, here, [])
+        left_runs.claim_of(connection, there, None)
+
+    replicas.there.on_the_loop(lambda: store.write(claim))
+
+
 def test_what_one_leaves_when_it_stops_goes_on_at_once(
     clients: Clients, replicas: Replicas, model: Scripted, assistant: Assistant, tmp_path: Path
 ):
@@ -61,15 +73,7 @@ def test_who_has_lost_a_run_stops_to_execute_it(
     run = begun(clients.here, assistant)
     until(lambda: len(said(clients.there, run)) > 1)
     before = listening(clients.here, run)
-    here, there = (one.rooms.runs.owner for one in replicas)
-    store = replicas.there.rooms.store
-
-    def claim(connection: Connection) -> None:
-        """As if a look of the other one had found this process dead."""
-        left_runs.hand_over(connection, here, [])
-        left_runs.claim_of(connection, there, None)
-
-    replicas.there.on_the_loop(lambda: store.write(claim))
+    claim_for_the_other(replicas)
     assert before.result(30)[-2] == "error"
     assert poll(clients.there, run).status == "completed"
     assert said(clients.there, run) == ["hello", "anew"]
@@ -105,15 +109,7 @@ def test_who_still_executes_a_run_that_went_on_elsewhere_does_not_disturb_its_ne
     model.script = [Says("too late", think=3), Calls([("weather", "{}")]), Says(["18 "] * 10, 0.4)]
     run = begun(clients.here, assistant, tools=[WEATHER])
     until(lambda: model.requests)
-    here, there = (one.rooms.runs.owner for one in replicas)
-    store = replicas.there.rooms.store
-
-    def claim(connection: Connection) -> None:
-        """As if a look of the other one had found this process dead."""
-        left_runs.hand_over(connection, here, [])
-        left_runs.claim_of(connection, there, None)
-
-    replicas.there.on_the_loop(lambda: store.write(claim))
+    claim_for_the_other(replicas)
     run = poll(clients.there, run)
     assert run.required_action
     [call] = run.required_action.submit_tool_outputs.tool_calls

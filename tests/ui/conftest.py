@@ -57,7 +57,8 @@ def server(
 
 
 @pytest.fixture(scope="package")
-def playwright() -> Iterator[Playwright]:
+def playwright(server: Running) -> Iterator[Playwright]:
+    """Behind the server, whose start may wait: from here on a loop runs in this thread."""
     with sync_playwright() as playwright:
         yield playwright
 

@@ -81,13 +81,13 @@ class Presence:
         meanwhile has told it all the same: a statement that is cancelled costs asyncpg another
         connection.
         """
-        await asyncio.shield(self._begun(self._tell(kind, *about, text=text, to=to)))
+        await asyncio.shield(self._start(self._tell(kind, *about, text=text, to=to)))
 
     def tell_soon(self, kind: str, *about: str) -> None:
         """As `tell`, to all others; returns at once."""
-        self._begun(self._tell(kind, *about))
+        self._start(self._tell(kind, *about))
 
-    def _begun(self, telling: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, telling: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(telling)
         self._soon.add(task)
         task.add_done_callback(self._soon.discard)

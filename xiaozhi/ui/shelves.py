@@ -24,7 +24,7 @@ from openai.types.beta import Thread
 from xiaozhi.ui.client import client, reader
 from xiaozhi.ui.metadata_changes import change_thread, has_changed
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Shelf = Literal["recent", "pinned", "archived", "temporary", "deleted"]
 
@@ -240,7 +240,7 @@ def throw_away(thread_ids: Iterable[str], shelf: Shelf = "deleted") -> None:
 def log_failed_deletion(error: APIError) -> None:
     """A server that cannot be reached is going away, or coming: that needs no words."""
     if not isinstance(error, APIConnectionError):
-        _log.warning("Conversations stay until the next attempt to delete them: %s", error)
+        log.warning("Conversations stay until the next attempt to delete them: %s", error)
 
 
 @st.cache_resource(show_spinner=False)

@@ -57,8 +57,8 @@ def server(
 
 
 @pytest.fixture(scope="package")
-def playwright(server: Running) -> Iterator[Playwright]:
-    """Behind the server, whose start may wait: from here on a loop runs in this thread."""
+def playwright() -> Iterator[Playwright]:
+    """To be asked for behind `server`, whose start waits: a loop runs in this thread then."""
     with sync_playwright() as playwright:
         yield playwright
 

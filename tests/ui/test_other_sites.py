@@ -107,7 +107,7 @@ def test_no_script_of_a_rebound_name_opens_the_socket(rebound: Browser, server: 
         assert page.evaluate(asked, path) == 421
 
 
-def test_a_page_of_another_port_does_not_open_the_socket(chromium: Browser, server: Running):
+def test_a_page_of_another_port_does_not_open_the_socket(server: Running, chromium: Browser):
     for name in ("localhost", "127.0.0.1"):
         with site(SOCKET.format(address=f"ws://{name}:{server.port}/_stcore/stream")) as address:
             page, _answer = visited(chromium, address)
@@ -116,7 +116,7 @@ def test_a_page_of_another_port_does_not_open_the_socket(chromium: Browser, serv
 
 
 @pytest.mark.parametrize("path", ["", "v1/docs", "health"])
-def test_no_other_site_frames_it(chromium: Browser, server: Running, path: str):
+def test_no_other_site_frames_it(server: Running, chromium: Browser, path: str):
     with site(FRAME.format(address=f"http://127.0.0.1:{server.port}/{path}")) as address:
         page = chromium.new_context().new_page()
         told: list[str] = []

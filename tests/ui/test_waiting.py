@@ -1,12 +1,18 @@
 """Questions that are asked while an answer grows: they wait, and can be taken back."""
 
-from openai import OpenAI
+import httpx2
+import pytest
+from openai import DefaultHttpxClient, OpenAI
+from openai.types.beta.threads import Message, Run
 from playwright.sync_api import expect
 
-from tests.running import until
+from tests.running import KEY, Running, until
 from tests.ui.conftest import at_a_function
 from tests.ui.looking import GROWING, Looking
 from xiaozhi.chat_models.scripted import Calls, Says, Scripted
+from xiaozhi.ui import conversation, transcript, waiting
+from xiaozhi.ui.client import create_client
+from xiaozhi.ui.follow import Followed
 
 WAITS = "等这次回答结束后发送"
 
@@ -83,6 +89,72 @@ def test_one_waits_for_a_function_too(look: Looking, client: OpenAI, model: Scri
     seen.button("不用它，继续").click()
     expect(seen.answers.last).to_have_text("也答了")
     expect(seen.questions).to_have_text(["天气？", "还有一问"])
+
+
+def test_an_answer_that_is_there_before_the_page_asks_for_it_is_shown(
+    look: Looking, client: OpenAI, model: Scripted, monkeypatch: pytest.MonkeyPatch
+):
+    """As if another page had been faster, between this one's look at the runs and its own try."""
+    is_due, answer_next = waiting.is_due, waiting.answer_next
+    faster: list[str] = []
+
+    def is_due_to_others_too(newest: Message | None, last: Run | None) -> bool:
+        due = is_due(newest, last)
+        if due and newest and last and not faster:
+            faster.append(last.id)
+            answer_next(last.thread_id, last.assistant_id, last.model)
+            until(lambda: last_words(client, last.thread_id) == "后来的回答", within=30)
+        return due
+
+    monkeypatch.setattr(waiting, "is_due", is_due_to_others_too)
+    monkeypatch.setattr(waiting, "answer_when_ended", nobody)
+    model.script = [GROWING, Says("后来的回答")]
+    seen = look()
+    with model.held():
+        seen.ask("先问的")
+        expect(seen.answers.last).to_contain_text("字2")
+        seen.ask("后问的")
+        expect(seen.page.get_by_text(WAITS)).to_be_visible()
+    expect(seen.answers.last).to_have_text("后来的回答")
+    assert faster
+
+
+def test_a_run_that_begins_while_a_conversation_is_read_is_read_too(
+    server: Running, client: OpenAI, model: Scripted, monkeypatch: pytest.MonkeyPatch
+):
+    model.script = [Says("先答"), Says("再答")]
+    assistant = client.beta.assistants.create(model="scripted")
+    first = client.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id,
+        thread={"messages": [{"role": "user", "content": "一？"}]},
+        poll_interval_ms=20,
+    )
+
+    def another_one(response: httpx2.Response) -> None:
+        if response.url.path.endswith("/runs") and model.script:
+            client.beta.threads.runs.create_and_poll(
+                thread_id=first.thread_id,
+                assistant_id=assistant.id,
+                additional_messages=[{"role": "user", "content": "二？"}],
+                poll_interval_ms=20,
+            )
+
+    with DefaultHttpxClient(event_hooks={"response": [another_one]}) as http:
+        page = create_client(server.url, KEY, http)
+        monkeypatch.setattr(conversation, "reader", lambda: page)
+        read = conversation.loaded(conversation.thread(first.thread_id), 40)
+    assert [transcript.text_of(message) for message in read.messages] == [
+        "一？",
+        "先答",
+        "二？",
+        "再答",
+    ]
+    assert read.last_run is not None
+    assert read.last_run.id == read.messages[-1].run_id
+
+
+def nobody(_followed: Followed, _assistant: str, _model: str | None) -> None:
+    """Answers."""
 
 
 def last_words(client: OpenAI, thread_id: str) -> str:

@@ -20,6 +20,7 @@ from xiaozhi.ui.texts import _
 MOST_MESSAGES = 1_000  # in one conversation, as the tutorial had it
 RUNS = 20  # as many answers as a page shows at first
 PAGE = 100  # messages that the API gives at once, at most
+READS = 3  # of a conversation in which runs begin while it is read
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Conversation:
 
     `runs`: those of the newest answers, by id. `waiting`: asked while another one was answered.
     `question`: what `last_run` answers, where it does not stand among the messages yet.
+    `window`: how many messages are read, at most.
     """
 
     thread_id: str
@@ -49,6 +51,7 @@ class Conversation:
     runs: dict[str, Run] = field(default_factory=dict[str, Run])
     waiting: list[Message] = field(default_factory=list[Message])
     question: Question | None = None
+    window: int = 0
 
     @property
     def is_full(self) -> bool:
@@ -62,30 +65,52 @@ def thread(id: str) -> Thread:
 
 def loaded(thread: Thread, window: int) -> Conversation:
     """With its `window` newest messages. Raises openai.APIError."""
-    thread_id = thread.id
+    conversation = Conversation(thread.id, window=window)
+    _read(conversation, thread)
+    return conversation
+
+
+def _read(conversation: Conversation, thread: Thread) -> None:
+    """Raises openai.APIError."""
+    for _again in range(READS):
+        _read_once(conversation, thread)
+        if not _is_behind(conversation):
+            return
+
+
+def _read_once(conversation: Conversation, thread: Thread) -> None:
     threads = reader().beta.threads
+    window = conversation.window
     # First the run: where it has ended, its message is whole in what is read afterwards.
     runs = threads.runs.list(
-        thread_id,
+        thread.id,
         limit=min(max(RUNS, window // 2), PAGE),
         extra_query={"include[]": "reasoning.seconds"},
     ).data
-    page = threads.messages.list(thread_id, limit=min(window, PAGE))
+    page = threads.messages.list(thread.id, limit=min(window, PAGE))
     messages = page.data
     while page.has_more and len(messages) < window:
         page = page.get_next_page()
         messages = messages + page.data
-    has_earlier = bool(page.has_more) or len(messages) > window
+    conversation.has_earlier = bool(page.has_more) or len(messages) > window
     messages = messages[:window]
-    return Conversation(
-        thread_id,
-        messages[::-1],
-        has_earlier=has_earlier,
-        count=_count(thread_id, messages[::-1], has_earlier=has_earlier),
-        last_run=runs[0] if runs else None,
-        runs={run.id: run for run in runs},
-        waiting=waiting.still(thread, messages),
+    conversation.messages = messages[::-1]
+    conversation.count = _count(
+        thread.id, conversation.messages, has_earlier=conversation.has_earlier
     )
+    conversation.last_run = runs[0] if runs else None
+    conversation.runs = {run.id: run for run in runs}
+    conversation.waiting = waiting.still(thread, messages)
+
+
+def _is_behind(conversation: Conversation) -> bool:
+    """Whether a run began between the reading of the runs and that of the messages."""
+    newest = conversation.messages[-1] if conversation.messages else None
+    last = conversation.last_run
+    if newest is None or newest.run_id is None or newest.run_id in conversation.runs:
+        return False
+    # One that came back from an archive is older.
+    return last is None or newest.created_at > last.created_at
 
 
 def unfinished(conversation: Conversation, model: str | None) -> list[Turn]:
@@ -95,7 +120,9 @@ def unfinished(conversation: Conversation, model: str | None) -> list[Turn]:
     """
     newest = conversation.messages[-1] if conversation.messages else None
     if waiting.is_due(newest, conversation.last_run):
-        conversation.last_run = waiting.answer_next(conversation.thread_id, assistant_id(), model)
+        waiting.answer_next(conversation.thread_id, assistant_id(), model)
+        # Another page may have been faster, and the answer be there already.
+        _read(conversation, thread(conversation.thread_id))
     run = conversation.last_run
     if run is None or run.status in ENDED:
         return []

@@ -9,6 +9,7 @@ import logging
 
 # asyncio's words, of tasks and of futures; and the interpreter's, of what failed in a destructor
 SIGNS = ("exception was never retrieved", "Exception ignored in")
+TOLD = 40  # lines of output, from the one with such words: as long as a traceback is
 
 
 class Lost(logging.Handler):
@@ -31,3 +32,10 @@ class Lost(logging.Handler):
 def has_lost(printed: str) -> bool:
     """Whether the output of a program tells of such an exception."""
     return any(sign in printed for sign in SIGNS)
+
+
+def lost_in(printed: str) -> str:
+    """Where the output of a program tells of such exceptions; empty where it does not."""
+    lines = printed.splitlines()
+    told = (lines[at : at + TOLD] for at, line in enumerate(lines) if has_lost(line))
+    return "\n\n".join("\n".join(each) for each in told)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from openai import OpenAI
 
-from tests.lost_exceptions import has_lost
+from tests.lost_exceptions import lost_in
 from tests.running import KEY
 
 READY_WITHIN = 60.0  # s
@@ -109,7 +109,7 @@ class Process:
         """Wait for it; the exit status."""
         status = self._process.wait(30)
         self._reader.join(10)
-        assert not has_lost("".join(self.said)), "".join(self.said)
+        assert not (lost := lost_in("".join(self.said))), lost
         return status
 
     def _read(self) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.lost_exceptions import has_lost
+from tests.lost_exceptions import lost_in
 from tests.process.processes import READY_WITHIN, free_port
 from tests.running import KEY
 
@@ -74,14 +74,14 @@ class Server:
         """As if the power went: nothing of it gets another turn."""
         self._started().kill()
         self._started().join()
-        assert not has_lost(self.said), self.said
+        assert not (lost := lost_in(self.said)), lost
 
     def stop(self) -> None:
         """As a service manager does it; returns when it has ended."""
         self._started().terminate()
         self._started().join(ENDS_WITHIN)
         assert not self.is_alive, self.said
-        assert not has_lost(self.said), self.said
+        assert not (lost := lost_in(self.said)), lost
 
     def freeze(self) -> None:
         """It gets no turn until `thaw`; its connections stay."""

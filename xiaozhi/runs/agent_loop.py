@@ -15,6 +15,7 @@ from xiaozhi.runs import watched
 from xiaozhi.runs.budget import Budget, budget
 from xiaozhi.runs.calls import calls_of
 from xiaozhi.runs.outcome import ActionRequired, Outcome, incomplete
+from xiaozhi.runs.patience import until_available
 from xiaozhi.runs.prompt import prompt
 from xiaozhi.runs.recorder import Recorder
 from xiaozhi.runs.thread_messages import thread_messages
@@ -33,7 +34,8 @@ async def run_agent(
     large, run = _is_large(recorder), recorder.run
     done = recorder.steps, recorder.own, recorder.thoughts
     allowed = await offload(large, budget, run, model.window(name), *done)
-    found = await thread_messages(store, run, allowed)
+    what = f"run {run.id}: its thread cannot be read"
+    found = await until_available(what, lambda: thread_messages(store, run, allowed))
     recorder.began()
     if found is None:
         return incomplete("max_prompt_tokens")

@@ -30,7 +30,7 @@ from openai.types.beta.threads.runs import RunStep
 
 from xiaozhi import store
 from xiaozhi.chat_models import CallPiece, closed
-from xiaozhi.errors import InDoubt, XiaozhiError
+from xiaozhi.errors import Unavailable, XiaozhiError
 from xiaozhi.events import Events
 from xiaozhi.ids import now
 from xiaozhi.runs import step_rows, watched
@@ -329,7 +329,7 @@ class Recorder:
         was_unsure, self._is_unsure = self._is_unsure, True
         try:
             await write(again=self.epoch > 0)
-        except InDoubt:
+        except Unavailable:
             what = f"run {self.run.id}: what it begins cannot be written"
             await until_available(what, lambda: write(again=True))
         self._is_unsure = was_unsure

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from asyncpg.prepared_stmt import PreparedStatement
 
 from tests.postgres import PostgresServer, migrated
 from tests.store.test_sqlite import add, thread
@@ -123,6 +124,47 @@ def test_a_database_that_is_not_there_is_told_so(postgres: PostgresServer):
     ):
         with pytest.raises(CannotStart, match=words):
             asyncio.run(Postgres.open(address))
+
+
+def test_a_statement_that_finds_asyncpg_confused_was_lost(
+    address: str, monkeypatch: pytest.MonkeyPatch
+):
+    """It says so where the server ends a connection in the midst of one (seen once in 200 kills).
+
+    It cannot be had at will, so it is raised here.
+    """
+    execute, fetch = asyncpg.Connection.execute, PreparedStatement.fetch
+    confused: list[str] = []
+
+    def once(where: str) -> None:
+        if where not in confused:
+            confused.append(where)
+            raise asyncpg.InternalClientError("cannot switch to state 15")
+
+    async def execute_confused(made: Any, query: str, *rest: Any, **options: Any) -> str:
+        if "pg_notify" in query:
+            once("notify")
+        return await execute(made, query, *rest, **options)
+
+    async def fetch_confused(statement: Any, *values: Any, **options: Any) -> Any:
+        once("fetch")
+        return await fetch(statement, *values, **options)
+
+    async def story(database: Postgres) -> None:
+        monkeypatch.setattr(asyncpg.Connection, "execute", execute_confused)
+        monkeypatch.setattr(PreparedStatement, "fetch", fetch_confused)
+        assert await database.read(lambda c: c.exec_driver_sql("SELECT 1").scalar_one()) == 1
+        here = Presence(address, "proc_confused")
+        returned = asyncio.Event()
+        here.on_return(returned.set)
+        await here.open()
+        await here.tell("hello")
+        async with asyncio.timeout(20):
+            await returned.wait()
+        await here.close()
+
+    lived(story, address)
+    assert confused == ["fetch", "notify"]
 
 
 def test_whoever_lives_is_reached_also_after_its_connection_was_cut(address: str):

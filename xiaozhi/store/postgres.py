@@ -37,7 +37,14 @@ AWAY = ("08", "57P01", "57P02", "57P03", "53300")
 # It is there, but cannot do its work, and an operator has to see to it: resources (a full disk),
 # system errors, damage (whole classes); read-only after a failover; the database or the login gone
 BROKEN = ("53", "58", "XX001", "XX002", "25006", "28", "3D000")
-LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# The last one: asyncpg's state, where the server ends a connection in the midst of a statement
+LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 CANNOT_CONNECT = (*LOST, ValueError)  # the last one: an address that cannot be read
 
 _SETTINGS = {
@@ -212,6 +219,7 @@ def _said(error: BaseException) -> BaseException:
         log.error("the database cannot do its work: %s", words(error))
         return Unavailable(f"The database cannot be used now: {words(error)}.")
     is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    is_lost = is_lost or isinstance(_driver_error(error), asyncpg.InternalClientError)
     is_away = code is not None and code.startswith(AWAY)
     if is_lost or is_away or not isinstance(error, SQLAlchemyError):
         return _Away(words(error))
@@ -224,10 +232,15 @@ def _code(error: BaseException) -> str | None:
     return getattr(cause, "sqlstate", None)
 
 
+def _driver_error(error: BaseException) -> BaseException | None:
+    """The one that asyncpg raised."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "__cause__", None) or cause
+
+
 def words(error: BaseException) -> str:
     """Without the statement and its values: they are what people have said."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    driver = getattr(cause, "__cause__", None) or cause
+    driver = _driver_error(error)
     return str(driver).splitlines()[0].rstrip(".") if str(driver) else type(driver).__name__
 
 

@@ -50,6 +50,40 @@ class Frames(list[tuple[int, bytes]]):
         self.written: dict[object, bytes] = {}
 
 
+class _Alarm:
+    """Ends a listener's wait when it is too long. One timer for many waits: most are short."""
+
+    def __init__(self, after: float) -> None:
+        """`after`: s."""
+        self._loop = asyncio.get_running_loop()
+        self._after = after
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._since = 0.0
+
+    def waiter(self) -> "asyncio.Future[None]":
+        """Of the wait that begins; it has a result when it is too long."""
+        self._since = self._loop.time()
+        self._waiter = self._loop.create_future()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._after, self._ring)
+        return self._waiter
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        left = self._since + self._after - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._ring)
+        else:
+            self._waiter.set_result(None)
+
+
 @dataclass(slots=True)
 class _Topic:
     # Whole frames, and pieces of texts as they stand in JSON: 70 bytes each, not 300
@@ -111,16 +145,13 @@ class _Topic:
         self.turns.wake(self.waiting)
         self.waiting.clear()
 
-    async def next_frame(self, idle: float) -> None:
-        """Wait for the next one, `idle` s at most."""
-        loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
+    async def next_frame(self, alarm: _Alarm) -> None:
+        """Wait for the next one, or until `alarm` rings."""
+        waiter = alarm.waiter()
         self.waiting.add(waiter)
-        timer = loop.call_later(idle, lambda: waiter.done() or waiter.set_result(None))
         try:
             await waiter
         finally:
-            timer.cancel()
             self.waiting.discard(waiter)
 
 
@@ -249,16 +280,19 @@ class Events:
         found = self._topics.get(topic)
         if found is None:
             return
-        first = start
-        while True:
-            stop = None if whole else next((at for at in found.stops if at > first), None)
-            end = len(found.told) if stop is None else stop
-            if end > start:
-                yield found.frames(start, end)
-                start = end
-            elif stop is not None or found.closed:
-                return
-            else:
-                await found.next_frame(idle)
-                if len(found.told) == start and not found.closed:
-                    yield Frames()
+        first, alarm = start, _Alarm(idle)
+        try:
+            while True:
+                stop = None if whole else next((at for at in found.stops if at > first), None)
+                end = len(found.told) if stop is None else stop
+                if end > start:
+                    yield found.frames(start, end)
+                    start = end
+                elif stop is not None or found.closed:
+                    return
+                else:
+                    await found.next_frame(alarm)
+                    if len(found.told) == start and not found.closed:
+                        yield Frames()
+        finally:
+            alarm.stop()

@@ -54,8 +54,13 @@ class HostGuard:
             await _refuse_socket(refusal, scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
-        language = "".join(_values(scope, b"accept-language"))
+        hosts: list[str] = []
+        origins: list[str] = []
+        for name, value in scope["headers"]:
+            if name == b"host":
+                hosts.append(value.decode("latin-1"))
+            elif name == b"origin":
+                origins.append(value.decode("latin-1"))
         if len(hosts) != 1:
             error = InvalidRequest("A request must have one Host header.")
             return refused(error)
@@ -64,14 +69,14 @@ class HostGuard:
             words = _(
                 "This server does not answer to the name '{name}'. If that is its name, start it "
                 "with --allowed-hosts {name}, or list it in XIAOZHI_ALLOWED_HOSTS.",
-                language,
+                scope,
                 name=_printable(hosts[0]),
             )
             return _misdirected(words, scope)
         if not all(host_names.is_same_origin(origin, host) for origin in origins):
             words = _(
                 "This server answers its own page and programs, not the pages of other web sites.",
-                language,
+                scope,
             )
             return _misdirected(words, scope)
         return None
@@ -90,8 +95,9 @@ class HostGuard:
         return host if allowed else None
 
 
-def _(sentence: str, language: str, **values: str) -> str:
-    """`language`: an Accept-Language header."""
+def _(sentence: str, scope: Scope, **values: str) -> str:
+    """In the language of the request."""
+    language = "".join(_values(scope, b"accept-language"))
     chosen = _CHINESE if language.lower().startswith("zh") else _ENGLISH
     return chosen.gettext(sentence).format(**values)
 

@@ -37,8 +37,12 @@ class ResponseHeaders:
 
 
 def _secured(headers: "list[tuple[bytes, bytes]]") -> list[tuple[bytes, bytes]]:
-    kept = [pair for pair in headers if pair[0].lower() not in _NAMES]
-    if not any(name.lower() == POLICY for name, _value in kept):
-        kept.append(NOTHING)
-    kept.extend(ALWAYS)
-    return kept
+    kept: list[tuple[bytes, bytes]] = []
+    policy = NOTHING
+    for pair in headers:
+        name = pair[0].lower()
+        if name == POLICY:
+            policy = None
+        if name not in _NAMES:
+            kept.append(pair)
+    return [*kept, *((policy,) if policy else ()), *ALWAYS]

@@ -10,7 +10,7 @@ before new ones of their model: work has gone into them.
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xiaozhi.store import Segment
 
@@ -62,7 +62,8 @@ class Places:
             self._take(model)
             return True
         self._model_of[segment.run.id] = model
-        self._queues.setdefault(model, _Queue()).add(segment)
+        # While it waits messages may be deleted, and those of many runs would be held in memory.
+        self._queues.setdefault(model, _Queue()).add(replace(segment, messages=None))
         return False
 
     def leave(self, segment: Segment) -> None:

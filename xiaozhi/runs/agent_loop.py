@@ -35,7 +35,8 @@ async def run_agent(
     done = recorder.steps, recorder.own, recorder.thoughts
     allowed = await offload(large, budget, run, model.window(name), *done)
     what = f"run {run.id}: its thread cannot be read"
-    found = await until_available(what, lambda: thread_messages(store, run, allowed))
+    known = recorder.messages
+    found = await until_available(what, lambda: thread_messages(store, run, allowed, known))
     recorder.began()
     if found is None:
         return incomplete("max_prompt_tokens")

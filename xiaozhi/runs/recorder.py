@@ -72,6 +72,8 @@ class Recorder:
         self.epoch = segment.epoch
         # By time.monotonic(); None where the run's creation lies further back
         self.accepted = segment.accepted if segment.epoch == 0 else None
+        # Of the thread, where they need not be read
+        self.messages = segment.messages
         # The latest created_at of the thread's other messages, in Unix seconds
         self.newest_message_at = 0
         self.steps: list[RunStep] = []

@@ -248,7 +248,8 @@ class Runs:
         )
 
     def _added(self, connection: Connection, run: Run) -> Segment:
-        if not run.instructions and not message_rows.has_any(connection, run.thread_id):
+        messages = message_rows.all_if_few(connection, run.thread_id)
+        if messages == [] and not run.instructions:
             raise InvalidRequest(
                 f"Thread {run.thread_id} has no messages and the run has no instructions: there is "
                 "nothing to answer. Add a message to the thread, or pass 'additional_messages' or "
@@ -257,7 +258,7 @@ class Runs:
             )
         expires_at = run.created_at + self._expires_after
         run_rows.add_run(connection, run, owner=self.owner, expires_at=expires_at)
-        return Segment(run, epoch=0, number=0)
+        return Segment(run, epoch=0, number=0, messages=messages)
 
     async def _created(self, work: Work[tuple[Segment, Thread | None] | Run]) -> Run:
         """What `work` made, set going; one that was there before is so already."""

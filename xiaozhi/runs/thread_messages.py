@@ -10,6 +10,7 @@ from xiaozhi.offload import LARGE, offload
 from xiaozhi.runs.budget import Budget
 from xiaozhi.runs.prompt import chat_message, first_kept
 from xiaozhi.store import Connection, Store, message_rows
+from xiaozhi.store.message_rows import ShortMessage
 
 MESSAGES = 10_000  # of a prompt: a thread of 100,000 short ones fits many a window
 # Characters of a prompt's messages, pictures among them. OpenAI takes 50 MB a request, Anthropic
@@ -24,13 +25,20 @@ class ThreadMessages(NamedTuple):
     newest_at: int
 
 
-async def thread_messages(store: Store, run: Run, allowed: Budget) -> ThreadMessages | None:
+async def thread_messages(
+    store: Store, run: Run, allowed: Budget, known: Sequence[ShortMessage] | None = None
+) -> ThreadMessages | None:
     """Those of the thread, without those of `run` itself; None where not one has room.
 
-    The oldest are left out where there are too many.
+    The oldest are left out where there are too many. `known`: all of the thread, where they need
+    not be read: a look into the database costs as much as all else that a short run does here.
     """
     strategy = run.truncation_strategy
     newest = min((strategy and strategy.last_messages) or MESSAGES, MESSAGES)
+    if known is not None:
+        few = known[-newest:]
+        first = allowed.first([message.tokens for message in few])
+        return None if first is None else _read([message.body for message in few[first:]])
 
     def work(connection: Connection) -> Sequence[str] | None:
         places = message_rows.places(connection, run.thread_id, without_run=run.id, newest=newest)

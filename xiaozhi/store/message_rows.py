@@ -13,8 +13,10 @@ from xiaozhi.store import tables
 from xiaozhi.store.objects import messages
 from xiaozhi.store.search import search_on
 
-_row = tables.messages.c
+FEW = 20  # messages of a thread, and
+SHORT = 2_000  # tokens of each, that are read in passing: at most some 160 KB
 
+_row = tables.messages.c
 
 _THREADS = and_(
     _row.thread_id == bindparam("thread"),
@@ -40,6 +42,12 @@ _NEWEST = (
 _NEWEST_ID = (
     select(_row.id).where(_row.thread_id == bindparam("thread")).order_by(_row.seq.desc()).limit(1)
 )
+_FEW = (
+    select(_row.tokens, case((_row.tokens <= SHORT, _row.body)))
+    .where(_row.thread_id == bindparam("thread"))
+    .order_by(_row.seq.desc())
+    .limit(FEW + 1)
+)
 _DROP = tables.messages.delete().where(_row.id == bindparam("message"))
 
 
@@ -52,6 +60,13 @@ class Place(NamedTuple):
     seq: int
     tokens: int
     characters: int
+
+
+class ShortMessage(NamedTuple):
+    """`tokens`: about how long it is. `body`: its JSON."""
+
+    tokens: int
+    body: str
 
 
 def add(connection: Connection, message: Message) -> None:
@@ -80,8 +95,12 @@ def newest(connection: Connection, thread_id: str) -> str | None:
     return connection.execute(_NEWEST, {"thread": thread_id}).scalar()
 
 
-def has_any(connection: Connection, thread_id: str) -> bool:
-    return connection.execute(_NEWEST_ID, {"thread": thread_id}).scalar() is not None
+def all_if_few(connection: Connection, thread_id: str) -> list[ShortMessage] | None:
+    """All messages of the thread, oldest first; None where they are many, or one is long."""
+    found = connection.execute(_FEW, {"thread": thread_id}).all()
+    if len(found) > FEW or any(body is None for _tokens, body in found):
+        return None
+    return [ShortMessage(*row) for row in reversed(found)]
 
 
 def is_newest(connection: Connection, thread_id: str, message_id: str) -> bool:

@@ -7,6 +7,7 @@ caller's unit of work. Who locks both a run and its thread locks the run first, 
 import json
 import time
 from collections.abc import Collection as Values
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ from sqlalchemy import (
 
 from xiaozhi.store import tables, waiting_rows
 from xiaozhi.store.collection import changed, written
+from xiaozhi.store.message_rows import ShortMessage
 from xiaozhi.store.objects import runs, threads
 
 
@@ -35,12 +37,14 @@ class Segment:
 
     `number`: 0 from the run's creation on, one more with each submit_tool_outputs.
     `accepted`: when this process took it up, by time.monotonic().
+    `messages`: all of its thread at that moment; None where they must be read.
     """
 
     run: Run
     epoch: int
     number: int
     accepted: float = field(default_factory=time.monotonic)
+    messages: Sequence[ShortMessage] | None = None
 
 
 _thread = tables.threads.c

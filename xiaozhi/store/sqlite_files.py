@@ -49,33 +49,34 @@ class OpenFiles:
     def __init__(self, path: Path) -> None:
         """Once the database file is open."""
         self.path = path
-        real = path.resolve()
-        self._paths = {suffix: f"{real}{suffix}" for suffix in _SUFFIXES}
+        self._database = str(path.resolve())
+        self._paths = [f"{self._database}{suffix}" for suffix in _SUFFIXES]
         self._marks: dict[str, Mark] = {}
         self._size = 0
 
     def remember(self) -> None:
         """Those that are there and not known yet. Call it after a transaction of the writer."""
-        for suffix, path in self._paths.items():
-            if suffix not in self._marks and (found := _stat(path)):
-                self._marks[suffix] = (found.st_dev, found.st_ino)
+        if len(self._marks) == len(self._paths):
+            return
+        for path in self._paths:
+            if path not in self._marks and (found := _stat(path)):
+                self._marks[path] = (found.st_dev, found.st_ino)
 
     def trouble(self) -> str | None:
         """What has become of them; None where all is well. Costs a few microseconds."""
-        for suffix, mark in self._marks.items():
-            if words := self._change(suffix, mark):
-                return (
-                    f"{os.path.basename(self._paths[suffix])} {words} while the server was running"
-                )
+        for path, mark in self._marks.items():
+            if words := self._change(path, mark):
+                return f"{os.path.basename(path)} {words} while the server was running"
         return None
 
-    def _change(self, suffix: str, mark: Mark) -> str | None:
-        found = _stat(self._paths[suffix])
-        if found is None:
+    def _change(self, path: str, mark: Mark) -> str | None:
+        try:
+            found = os.stat(path)
+        except OSError:
             return "was deleted or moved"
-        if (found.st_dev, found.st_ino) != mark:
+        if found.st_ino != mark[1] or found.st_dev != mark[0]:
             return "was replaced by another file"
-        if not suffix:
+        if path == self._database:
             # It never shrinks: nobody vacuums it.
             if found.st_size < self._size:
                 return "was cut off"
@@ -87,7 +88,7 @@ class OpenFiles:
         if not hasattr(os, "statvfs"):
             return False
         try:
-            found = os.statvfs(self._paths[""])
+            found = os.statvfs(self._database)
         except OSError:
             return False
         # What the system keeps back is there for root.

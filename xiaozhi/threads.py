@@ -83,7 +83,7 @@ def add_thread(connection: Connection, request: CreateThread, at: int) -> Thread
     """A new thread with the messages that the request brings."""
     thread = new_thread(request, at)
     thread_rows.add(connection, thread, at)
-    _add_messages(connection, thread.id, request.messages, at)
+    _put_messages(connection, thread.id, request.messages, at)
     return thread
 
 
@@ -292,6 +292,12 @@ def _add_messages(
     """To the end of the thread, which nobody else changes meanwhile. `at`: Unix seconds."""
     if requests:
         at = _time_behind(message_rows.newest(connection, thread_id), at)
+    return _put_messages(connection, thread_id, requests, at)
+
+
+def _put_messages(
+    connection: Connection, thread_id: str, requests: Sequence[CreateMessage], at: int
+) -> list[Message]:
     added = [new_message(thread_id, request, at) for request in requests]
     for message in added:
         message_rows.add(connection, message)

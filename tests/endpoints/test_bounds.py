@@ -5,7 +5,7 @@ import json
 import resource
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.request import urlopen
 
@@ -41,37 +41,42 @@ def many_calls() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("sent", "words"),
+    ("make", "words"),
     [
-        (Sends(IN_ONE_LINE), "one event of its answer has more than"),
-        (Sends([b"data: " + X + b"\n"] * 40), "one event of its answer has more than"),
-        (Sends([b"event: " + X] * 40), "one event of its answer has more than"),
-        (Sends([a_chunk(2**16)] * 100), "characters"),
-        (Sends([BEGINNING, *[X] * 40], "application/json"), "its answer has more than"),
-        (Sends(packed(*IN_ONE_LINE, *[X] * 160), headers=GZIP), "one event of its answer"),
+        (lambda: Sends(IN_ONE_LINE), "one event of its answer has more than"),
+        (lambda: Sends([b"data: " + X + b"\n"] * 40), "one event of its answer has more than"),
+        (lambda: Sends([b"event: " + X] * 40), "one event of its answer has more than"),
+        (lambda: Sends([a_chunk(2**16)] * 100), "characters"),
+        (lambda: Sends([BEGINNING, *[X] * 40], "application/json"), "its answer has more than"),
+        (lambda: Sends(packed(*IN_ONE_LINE, *[X] * 160), headers=GZIP), "one event of its answer"),
         (
-            Sends(packed(BEGINNING, *[X] * 200), "application/json", headers=GZIP),
+            lambda: Sends(packed(BEGINNING, *[X] * 200), "application/json", headers=GZIP),
             "its answer has more than",
         ),
-        (Sends(packed(*[a_chunk(2**16)] * 1_000), headers=GZIP), "characters"),
-        (Sends([b'{"choices": [' + b"[]," * MIB], "application/json"), "values"),
-        (Sends([b"data: " + b"[" * MIB + b"\n\n"]), "values"),
-        (Sends([b"data: " + b"[" * 60_000 + b"\n\n"]), "nested too deep"),
-        (Sends.events(calls(*({"name": "f"} for _ in range(5_000)))), "more than 512 calls"),
-        (Sends([a_call(number) for number in range(5_000)]), "more than 512 calls"),
+        (lambda: Sends(packed(*[a_chunk(2**16)] * 1_000), headers=GZIP), "characters"),
+        (lambda: Sends([b'{"choices": [' + b"[]," * MIB], "application/json"), "values"),
+        (lambda: Sends([b"data: " + b"[" * MIB + b"\n\n"]), "values"),
+        (lambda: Sends([b"data: " + b"[" * 60_000 + b"\n\n"]), "nested too deep"),
         (
-            Sends([b'{"choices": [{"message": ' + many_calls() + b"}]}"], "application/json"),
+            lambda: Sends.events(calls(*({"name": "f"} for _ in range(5_000)))),
+            "more than 512 calls",
+        ),
+        (lambda: Sends([a_call(number) for number in range(5_000)]), "more than 512 calls"),
+        (
+            lambda: Sends(
+                [b'{"choices": [{"message": ' + many_calls() + b"}]}"], "application/json"
+            ),
             "more than 512 calls",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_answer_beyond_its_bounds_fails_in_a_sentence_and_holds_nobody(
-    ask: Ask, server: Running, sent: Sends, words: str
+    ask: Ask, server: Running, make: Callable[[], Sends], words: str
 ):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with waits(server) as longest:
-        code, message = failure(ask(sent))
+        code, message = failure(ask(make()))
     assert code == "server_error"
     assert words in message
     # On an idle machine some 20 ms; a machine that is busy gets ten times that.

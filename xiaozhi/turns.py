@@ -22,11 +22,7 @@ class Turns:
 
     async def mine(self) -> None:
         """Wait for a turn; where few want one it comes at once."""
-        loop = asyncio.get_running_loop()
-        if not self._waiting and self._has_left(loop.time()):
-            self._left -= 1
-            return
-        waiter = loop.create_future()
+        waiter = asyncio.get_running_loop().create_future()
         self.wake([waiter])
         await waiter
 
@@ -39,16 +35,12 @@ class Turns:
 
     def _go_on(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._has_left(loop.time()):
-            while self._waiting and self._left:
-                waiter = self._waiting.popleft()
-                if not waiter.done():
-                    waiter.set_result(None)
-                    self._left -= 1
+        if loop.time() - self._since >= EVERY:
+            self._left, self._since = AT_ONCE, loop.time()
+        while self._waiting and self._left:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                self._left -= 1
         if self._waiting:
             loop.call_later(EVERY, self._go_on)
-
-    def _has_left(self, now: float) -> bool:
-        if now - self._since >= EVERY:
-            self._left, self._since = AT_ONCE, now
-        return self._left > 0

@@ -240,6 +240,7 @@ def test_an_open_page_does_not_hold_it_up(
     assert "Traceback" not in "".join(server.said)
 
 
+@pytest.mark.timeout(180)
 def test_it_stops_although_postgres_is_away_and_its_run_goes_on_later(
     tmp_path: Path, model: Scripted, model_server: tuple[Scripted, str]
 ):

@@ -251,7 +251,13 @@ class Conversation:
         async def taken() -> bool | None:
             return (await self._retrieve(run)).status != "requires_action" or None
 
-        await self._caller.write(submit, taken)
+        try:
+            await self._caller.write(submit, taken)
+        except BadRequestError:
+            # As above, a moment later
+            if (await self._retrieve(run)).status != "expired":
+                raise
+            return
         run.outputs = outputs
 
     async def _to_its_end(self, run: ToldRun) -> None:

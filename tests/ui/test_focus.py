@@ -18,7 +18,12 @@ LOOKS: dict[str, dict[str, Any]] = {
 # How the focused thing looks, and how without the focus, which it gets back. A ring is its own; a
 # field is marked by the border of the frame around it.
 SEEN = """async () => {
-  const rest = () => new Promise((done) => setTimeout(done, 60));
+  // A ring may grow in a transition, which takes its time on a busy machine.
+  const rest = async () => {
+    await new Promise((done) => setTimeout(done, 60));
+    const moving = thing.getAnimations().filter((one) => one instanceof CSSTransition);
+    await Promise.allSettled(moving.map((one) => one.finished));
+  };
   let thing = document.activeElement;
   while (thing?.shadowRoot?.activeElement) thing = thing.shadowRoot.activeElement;
   if (!thing || thing === document.body) return null;

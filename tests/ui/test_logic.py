@@ -104,7 +104,7 @@ def _ask_for_models_twice(page: AppTest) -> None:
 
         st.text(str([model.id for model in models()]))
 
-    asking = AppTest.from_function(script)
+    asking = AppTest.from_function(script, default_timeout=30)
     asking.secrets = page.secrets
     asking.run()
     assert [text.value for text in asking.text] == ["[]"]
@@ -137,7 +137,7 @@ def _try_again_with_nobody(page: AppTest) -> None:
         st.text(st.session_state.draft)
         turns.show_problem()
 
-    trying = AppTest.from_function(script)
+    trying = AppTest.from_function(script, default_timeout=30)
     trying.secrets = page.secrets
     trying.run()
     assert not trying.exception

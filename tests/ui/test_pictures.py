@@ -3,6 +3,7 @@
 import base64
 import re
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from openai import OpenAI
@@ -169,7 +170,7 @@ def test_what_is_no_picture_is_told_and_the_rest_is_kept(look: Looking, model: S
     expect(held(seen)).to_have_count(0)
 
 
-def test_other_kinds_and_sizes_are_told_before_they_are_sent(look: Looking):
+def test_other_kinds_and_sizes_are_told_before_they_are_sent(look: Looking, tmp_path: Path):
     seen = look()
     words = seen.page.get_by_text("只能发送 20 MB 以内的图片")
     choose(seen, picture())
@@ -181,8 +182,9 @@ def test_other_kinds_and_sizes_are_told_before_they_are_sent(look: Looking):
     expect(words).to_be_visible()
     seen.page.get_by_role("button", name="notes.pdf").get_by_role("button").click()
     expect(words).to_be_hidden()
-    huge = FilePayload(name="huge.png", mimeType="image/png", buffer=b"0" * (20 * 2**20 + 1))
-    choose_more.set_input_files([huge])
+    huge = tmp_path / "huge.png"
+    huge.write_bytes(b"0" * (20 * 2**20 + 1))
+    choose_more.set_input_files(huge)
     expect(words).to_be_visible()
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.running import KEY, Running, until
 from tests.ui.conftest import at_a_function
-from tests.ui.looking import GROWING, Looking
+from tests.ui.looking import GROWING, Looking, Seen
 from xiaozhi.chat_models.scripted import Calls, Says, Scripted
 from xiaozhi.ui import conversation, transcript, waiting
 from xiaozhi.ui.client import create_client
@@ -23,10 +23,7 @@ def test_they_are_there_after_a_reload_and_answered_behind_the_answer(
     model.script = [GROWING, Says("后来的回答")]
     seen = look()
     with model.held():
-        seen.ask("先问的")
-        expect(seen.answers.last).to_contain_text("字2")
-        seen.ask("后问的")
-        expect(seen.page.get_by_text(WAITS)).to_be_visible()
+        ask_one_behind_the_other(seen)
         seen.page.reload()
         expect(seen.page.get_by_text(WAITS)).to_be_visible()
         expect(seen.questions).to_have_text(["先问的", "后问的"])
@@ -39,10 +36,7 @@ def test_nobody_has_to_look_for_them_to_be_answered(look: Looking, client: OpenA
     model.script = [GROWING, Says("没人看也回答")]
     seen = look()
     with model.held():
-        seen.ask("先问的")
-        expect(seen.answers.last).to_contain_text("字2")
-        seen.ask("后问的")
-        expect(seen.page.get_by_text(WAITS)).to_be_visible()
+        ask_one_behind_the_other(seen)
         address = seen.page.url
         seen.page.close()
     thread = address.partition("?c=")[2]
@@ -111,10 +105,7 @@ def test_an_answer_that_is_there_before_the_page_asks_for_it_is_shown(
     model.script = [GROWING, Says("后来的回答")]
     seen = look()
     with model.held():
-        seen.ask("先问的")
-        expect(seen.answers.last).to_contain_text("字2")
-        seen.ask("后问的")
-        expect(seen.page.get_by_text(WAITS)).to_be_visible()
+        ask_one_behind_the_other(seen)
     expect(seen.answers.last).to_have_text("后来的回答")
     assert faster
 
@@ -151,6 +142,14 @@ def test_a_run_that_begins_while_a_conversation_is_read_is_read_too(
     ]
     assert read.last_run is not None
     assert read.last_run.id == read.messages[-1].run_id
+
+
+def ask_one_behind_the_other(seen: Seen) -> None:
+    """While the model, which says GROWING, is held: the second question waits."""
+    seen.ask("先问的")
+    expect(seen.answers.last).to_contain_text("字2")
+    seen.ask("后问的")
+    expect(seen.page.get_by_text(WAITS)).to_be_visible()
 
 
 def nobody(_followed: Followed, _assistant: str, _model: str | None) -> None:

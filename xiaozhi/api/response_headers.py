@@ -38,11 +38,11 @@ class ResponseHeaders:
 
 def _secured(headers: "list[tuple[bytes, bytes]]") -> list[tuple[bytes, bytes]]:
     kept: list[tuple[bytes, bytes]] = []
-    policy = NOTHING
+    policies = [NOTHING]
     for pair in headers:
         name = pair[0].lower()
         if name == POLICY:
-            policy = None
+            policies = []
         if name not in _NAMES:
             kept.append(pair)
-    return [*kept, *((policy,) if policy else ()), *ALWAYS]
+    return [*kept, *policies, *ALWAYS]

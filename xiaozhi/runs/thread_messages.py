@@ -31,7 +31,7 @@ async def thread_messages(
     """Those of the thread, without those of `run` itself; None where not one has room.
 
     The oldest are left out where there are too many. `known`: all of the thread, where they need
-    not be read: a look into the database costs as much as all else that a short run does here.
+    not be read: to read them costs a tenth of a short run's CPU.
     """
     strategy = run.truncation_strategy
     newest = min((strategy and strategy.last_messages) or MESSAGES, MESSAGES)

@@ -70,11 +70,10 @@ class OpenFiles:
         return None
 
     def _change(self, path: str, mark: Mark) -> str | None:
-        try:
-            found = os.stat(path)
-        except OSError:
+        found = _stat(path)
+        if found is None:
             return "was deleted or moved"
-        if found.st_ino != mark[1] or found.st_dev != mark[0]:
+        if (found.st_dev, found.st_ino) != mark:
             return "was replaced by another file"
         if path == self._database:
             # It never shrinks: nobody vacuums it.

@@ -92,8 +92,8 @@ def answer_when_ended(followed: Followed, assistant: str, model: str | None) -> 
     threading.Thread(target=wait, name=f"waiting {followed.run.id}", daemon=True).start()
 
 
-def answer_next(thread_id: str, assistant: str, model: str | None) -> Run | None:
-    """The thread's last run, which now answers what has waited.
+def answer_next(thread_id: str, assistant: str, model: str | None) -> None:
+    """Begin to answer what has waited, unless somebody else has.
 
     `assistant`: the id of the one that answers. Raises openai.APIError.
     """
@@ -102,11 +102,10 @@ def answer_next(thread_id: str, assistant: str, model: str | None) -> Run | None
         runs = threads.runs.list(thread_id, limit=1).data
         newest = threads.messages.list(thread_id, limit=MOST + 1).data
         if not is_due(newest[0] if newest else None, runs[0] if runs else None):
-            return runs[0] if runs else None
-        run = threads.runs.create(thread_id, assistant_id=assistant, model=or_default(model))
+            return
+        threads.runs.create(thread_id, assistant_id=assistant, model=or_default(model))
     there = {message.id for message in newest}
     _note(thread_id, lambda ids: [id for id in ids if id not in there])
-    return run
 
 
 def is_due(newest: Message | None, last_run: Run | None) -> bool:
